@@ -1,0 +1,77 @@
+import type { ErrorRecord } from "../errors";
+import type { Attempt, Delivery, DeliveryDraft, DeliveryState, Receipt } from "../types";
+
+/** A claimed delivery. It is the claimer's until `expiresAt` unless it is extended. */
+export interface Lease {
+  readonly deliveryId: string;
+  readonly owner: string;
+  /** The delivery's version at the claim; whoever settles must hold it. */
+  readonly version: number;
+  readonly expiresAt: number;
+}
+
+export interface Claim {
+  lease: Lease;
+  delivery: Delivery;
+}
+
+/** How an attempt ended. `released` gives the delivery back uncounted, to be tried again at once. */
+export type Settlement =
+  | { state: "delivered" | "skipped"; attempt: Attempt; receipt: Receipt }
+  | { state: "failed"; attempt: Attempt; error: ErrorRecord }
+  | { state: "cancelled"; error: ErrorRecord }
+  | { state: "released" };
+
+export interface DeliveryFilter {
+  writerId?: string;
+  states?: readonly DeliveryState[];
+  announced?: boolean;
+}
+
+export interface DeliveryPage {
+  deliveries: Delivery[];
+  /** Pass it to `list` for the next page; absent on the last one. */
+  next?: string;
+}
+
+export type DeliveryCounts = Record<DeliveryState, number>;
+
+/**
+ * Remembers deliveries. A delivery's *queue* is the id of the writer it was accepted for.
+ *
+ * Every change is guarded: whoever settles must hold the lease, whoever decides on a failed delivery
+ * must see it failed. A method that changes nothing because of that returns undefined.
+ * @throws DeliveryError `local` when the store itself cannot do its work; nothing is then acknowledged.
+ */
+export interface DeliveryStore {
+  /**
+   * Takes a delivery; when this resolves it is kept. `duplicate` is true, and `delivery` the earlier
+   * one, when its id or its once-key was taken before.
+   */
+  accept(draft: DeliveryDraft): Promise<{ delivery: Delivery; duplicate: boolean }>;
+  /** Keeps a delivery that cannot even be tried, as `failed` with no attempt. */
+  refuse(draft: DeliveryDraft, error: ErrorRecord): Promise<Delivery>;
+  /** Takes up to `limit` deliveries of the queue that are due, oldest due time first. */
+  claim(queue: string, owner: string, limit: number): Promise<Claim[]>;
+  extend(lease: Lease): Promise<Lease | undefined>;
+  settle(lease: Lease, settlement: Settlement): Promise<Delivery | undefined>;
+  /** A failed delivery waits until `dueAt`. */
+  retryAt(id: string, dueAt: number): Promise<Delivery | undefined>;
+  /** A failed delivery is not tried again. */
+  giveUp(id: string): Promise<Delivery | undefined>;
+  /** Ends a delivery that is queued or waiting. One that is being sent is its runner's to stop. */
+  cancel(id: string, reason: ErrorRecord): Promise<Delivery | undefined>;
+  /** Notes that the flow was told of the state the delivery had at `version`. */
+  markAnnounced(id: string, version: number): Promise<void>;
+  get(id: string): Promise<Delivery | undefined>;
+  /** Newest first. */
+  list(filter: DeliveryFilter, options?: { limit?: number; after?: string }): Promise<DeliveryPage>;
+  counts(queue?: string): Promise<DeliveryCounts>;
+  /** The earliest due time in the queue; undefined when nothing waits there. */
+  nextDueAt(queue: string): Promise<number | undefined>;
+  /** Forgets announced, ended deliveries that are older or more than this. Returns how many. */
+  prune(limits: { olderThanMs: number; keep: number }): Promise<number>;
+  /** Calls back, after the change, whenever a delivery of any queue changes. Returns the way to stop. */
+  onChange(listener: (delivery: Delivery) => void): () => void;
+  close(): Promise<void>;
+}
