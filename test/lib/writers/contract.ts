@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import type { Writer } from "../../../src/lib/types";
+import type { ConflictPolicy } from "../../../src/lib/writers/target-name";
+import { type ContractCases, contractCases } from "./contract-case";
+import { contentCases } from "./contract-content";
+import { nameCases } from "./contract-names";
+import { publishingCases } from "./contract-publishing";
+
+/** What the shared contract needs to know about a writer and the server behind it. */
+export interface WriterHarness {
+  /** `s3 (embedded)`, `ftp (vsftpd)`. */
+  readonly name: string;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** A fresh writer; the contract closes it. */
+  createWriter(options?: { conflict?: ConflictPolicy }): Promise<Writer>;
+  /** The content at the target, by another client or straight from the disk; undefined when there is none. */
+  read(target: string): Promise<Buffer | undefined>;
+  /**
+   * The names of all files below the root, without a leading slash, temporary ones included. Open
+   * multipart uploads are listed as `upload:<key>`.
+   */
+  list(): Promise<string[]>;
+  /** Places a file beforehand, with the folders that it needs. */
+  put(target: string, bytes: Uint8Array): Promise<void>;
+  /** For writers that upload in parts: content sizes around it are tried. */
+  partSizeBytes?: number;
+  /** The target has real folders: a name cannot be a file and a folder at once. */
+  folders?: boolean;
+  /** The size of the big content. Default: 16 MiB. */
+  bigBytes?: number;
+  /**
+   * Title of a case → what this server does instead. Such a case must fail, and is printed by name.
+   */
+  deviations?: Record<string, string>;
+}
+
+/** Registers the cases that every writer must pass. */
+export function describeWriterContract(harness: WriterHarness): void {
+  describe(`writer contract: ${harness.name}`, { timeout: 60_000 }, () => {
+    beforeAll(() => harness.start(), 60_000);
+    afterAll(() => harness.stop(), 60_000);
+    const cases: ContractCases = contractCases(harness);
+    describe("names", () => nameCases(cases));
+    describe("content", () => contentCases(cases));
+    describe("publishing", () => publishingCases(cases));
+    cases.finish();
+  });
+}
