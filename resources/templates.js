@@ -1,0 +1,117 @@
+/** Reads Mustache templates as the runtime does, so that a dialog can show what will come of them. */
+(() => {
+  if (!globalThis.DataDistribution) globalThis.DataDistribution = {};
+  const shared = globalThis.DataDistribution;
+  if (shared.template) return;
+
+  const roots = ["msg", "metadata", "source", "delivery", "env", "flow", "global", "now"];
+  const tag = /\{\{\{\s*([^{}]*?)\s*\}\}\}|\{\{\s*([#^/!&]?)\s*([^{}]*?)\s*\}\}/g;
+
+  const dateParts = {
+    yyyy: { year: "numeric" },
+    MM: { month: "2-digit" },
+    dd: { day: "2-digit" },
+    HH: { hour: "2-digit" },
+    mm: { minute: "2-digit" },
+    ss: { second: "2-digit" },
+  };
+
+  const helpers = [...Object.keys(dateParts), "uuid"];
+
+  function dateView(now, timeZone) {
+    const parts = new Intl.DateTimeFormat("en-GB", {
+      ...(timeZone && { timeZone }),
+      year: "numeric",
+      month: "2-digit",
+      day: "2-digit",
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
+      hourCycle: "h23",
+    }).formatToParts(now);
+    const named = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
+    return Object.fromEntries(
+      Object.entries(dateParts).map(([name, option]) => [name, named[Object.keys(option)[0]]]),
+    );
+  }
+
+  /** A tree of `{text}`, `{name}` and `{name, inverted, inside}`; throws `{key, name}` for a wrong template. */
+  function parse(template) {
+    const open = [{ inside: [] }];
+    let end = 0;
+    const text = (part) => {
+      if (part.includes("{{")) throw { key: "common.template.braces" };
+      if (part) open.at(-1).inside.push({ text: part });
+    };
+    for (const found of template.matchAll(tag)) {
+      text(template.slice(end, found.index));
+      end = found.index + found[0].length;
+      const [, raw, sign = "", plain] = found;
+      if (sign === "!") continue;
+      const name = raw ?? plain;
+      if (name === "") throw { key: "common.template.nameless" };
+      if (sign === "/") {
+        if (open.length === 1 || open.at(-1).name !== name) throw { key: "common.template.unopened", name };
+        open.pop();
+        continue;
+      }
+      const token = { name };
+      open.at(-1).inside.push(token);
+      if (sign !== "#" && sign !== "^") continue;
+      open.push(Object.assign(token, { inverted: sign === "^", inside: [] }));
+    }
+    text(template.slice(end));
+    if (open.length > 1) throw { key: "common.template.unclosed", name: open.at(-1).name };
+    return open[0].inside;
+  }
+
+  /** What is wrong with a template, as `{key, name}`, or undefined. Names inside sections are not known here. */
+  function problemOf(template, { without = [] } = {}) {
+    try {
+      for (const { name } of parse(template)) {
+        const root = name?.split(".")[0];
+        if (name === undefined || name === "." || helpers.includes(name)) continue;
+        if (without.includes(root)) return { key: "common.template.tooEarly", name };
+        if (!roots.includes(root)) return { key: "common.template.unknown", name };
+      }
+      return undefined;
+    } catch (problem) {
+      return problem;
+    }
+  }
+
+  const isObject = (value) => typeof value === "object" && value !== null;
+
+  function lookup(stack, name) {
+    if (name === ".") return stack.at(-1);
+    const [root, ...rest] = name.split(".");
+    const scope = stack.findLast((one) => isObject(one) && root in one);
+    return rest.reduce((value, part) => (isObject(value) ? value[part] : undefined), scope?.[root]);
+  }
+
+  function renderTokens(tokens, stack) {
+    return tokens.map((token) => renderToken(token, stack)).join("");
+  }
+
+  function renderToken({ text, name, inverted, inside }, stack) {
+    if (text !== undefined) return text;
+    const value = lookup(stack, name);
+    if (!inside) return isObject(value) ? JSON.stringify(value) : String(value ?? `‹${name}›`);
+    const empty = value === false || value === "" || (Array.isArray(value) && value.length === 0);
+    // What the editor cannot know counts as there: the person sees the longer form.
+    if (inverted) return empty ? renderTokens(inside, stack) : "";
+    if (empty) return "";
+    return (Array.isArray(value) ? value : [value])
+      .map((one) => renderTokens(inside, [...stack, one]))
+      .join("");
+  }
+
+  /** Values that only a run can tell appear as `‹msg.topic›`. */
+  function render(template, view, { timeZone = "", now = new Date() } = {}) {
+    const dates = dateView(now, shared.isVariable?.(timeZone) ? "" : timeZone);
+    const base = { ...dates, uuid: "1b4e28ba-2fa1-4d2b-883f-0016d3cca427", now: String(now), ...view };
+    return renderTokens(parse(template), [base]);
+  }
+
+  shared.template = { problemOf, render, helpers, roots };
+})();
