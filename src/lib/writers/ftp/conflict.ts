@@ -1,0 +1,95 @@
+import { createHash } from "node:crypto";
+import { DeliveryError } from "../../errors";
+import type { DataSource, Receipt } from "../../types";
+import { numberedName } from "../target-name";
+import { capitalised } from "./errors";
+import { alreadyThere, type Job, locationOf, pathsOf } from "./job";
+import { compareContent, fileState } from "./remote-files";
+import type { FtpSession } from "./session";
+
+const mostNumbers = 1000;
+
+/**
+ * Applies the policy for a file that is at the target already: it may change the job's name.
+ * @returns a receipt when there is nothing to do
+ * @throws DeliveryError `rejected` under `fail`; `invalid` when the server cannot tell what the policy needs
+ */
+export async function resolveConflict(session: FtpSession, job: Job): Promise<Receipt | undefined> {
+  const { conflict } = job.options;
+  // Costs no round trip in the usual case: the rename replaces what is there.
+  if (conflict === "replace") return undefined;
+  const { final } = pathsOf(session, job);
+  const state = await fileState(session, final);
+  if (state === "absent") return undefined;
+  if (conflict === "skip-identical") {
+    if (state !== "unknown") return skipIdentical(session, job, state);
+    job.notes.push("The server tells no sizes, so the file was written without a comparison.");
+    return undefined;
+  }
+  if (state === "unknown") throw cannotTell(job);
+  if (conflict === "fail") throw alreadyThere(job);
+  await chooseNumber(session, job);
+  return undefined;
+}
+
+/** Looks again right before publishing: a transfer takes time, and no FTP command refuses to overwrite. */
+export async function keepClear(session: FtpSession, job: Job): Promise<void> {
+  const { conflict } = job.options;
+  if (conflict !== "fail" && conflict !== "keep-both") return;
+  if ((await fileState(session, pathsOf(session, job).final)) === "absent") return;
+  if (conflict === "fail") throw alreadyThere(job);
+  await chooseNumber(session, job);
+}
+
+async function chooseNumber(session: FtpSession, job: Job): Promise<void> {
+  const wanted = job.leaf;
+  for (let n = 1; n <= mostNumbers; n++) {
+    job.leaf = numberedName(wanted, n);
+    const state = await fileState(session, pathsOf(session, job).final);
+    if (state === "unknown") throw cannotTell(job);
+    if (state !== "absent") continue;
+    job.notes.push(`${wanted} was there already; the content is kept beside it as ${job.leaf}.`);
+    return;
+  }
+  throw new DeliveryError(
+    "rejected",
+    `${mostNumbers} files are numbered like ${locationOf(job)}. Tidy the folder up, or choose another name.`,
+    { code: "EEXIST" },
+  );
+}
+
+async function skipIdentical(session: FtpSession, job: Job, theirs: number): Promise<Receipt | undefined> {
+  if (job.source.size !== undefined && job.source.size !== theirs) return undefined;
+  const ours = await digestOf(job.source, job.context.signal);
+  if (ours.bytes !== theirs) return undefined;
+  const { final } = pathsOf(session, job);
+  const { same, by } = await compareContent(session, final, theirs, ours.sha256);
+  if (!same) return undefined;
+  if (by === "size") {
+    job.notes.push("The file there was compared by its size only: the server offers no hash.");
+  }
+  return { location: locationOf(job), outcome: "skipped", ...ours, verified: by, notes: job.notes };
+}
+
+async function digestOf(source: DataSource, signal: AbortSignal): Promise<{ bytes: number; sha256: string }> {
+  if (source.size !== undefined && source.sha256 !== undefined) {
+    return { bytes: source.size, sha256: source.sha256 };
+  }
+  const { stream } = await source.read({ signal });
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of stream) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+function cannotTell(job: Job): DeliveryError {
+  const where = capitalised(job.connection.description);
+  return new DeliveryError(
+    "invalid",
+    `${where} cannot tell whether ${locationOf(job)} exists: it knows neither SIZE nor MLST. Choose the policy "replace".`,
+    { code: "502" },
+  );
+}

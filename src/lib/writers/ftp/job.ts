@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { DeliveryError } from "../../errors";
+import type { AttemptContext, DataSource, Receipt, Verified, WriteRequest } from "../../types";
+import { splitTargetName } from "../target-name";
+import type { FtpConnection } from "./connection";
+import type { FtpWriterOptions } from "./options";
+import type { FtpSession } from "./session";
+import type { Upload } from "./transfer";
+
+/** One attempt: what is asked for, and how far it came. It outlives the session that it began on. */
+export interface Job {
+  readonly connection: FtpConnection;
+  readonly options: FtpWriterOptions;
+  readonly source: DataSource;
+  readonly deliveryId: string;
+  readonly context: AttemptContext;
+  readonly folders: readonly string[];
+  /** The final name; `keep-both` may choose another. */
+  leaf: string;
+  readonly temporaryLeaf: string;
+  /** Whether the upload goes straight to the final name. */
+  direct: boolean;
+  upload: Upload;
+  /** Whether the server was asked to rename, so that it may have done so. */
+  renaming: boolean;
+  verified: Verified;
+  /** Whether a first pass over the source has told its progress. */
+  progressTold: boolean;
+  readonly notes: string[];
+}
+
+export const emptyUpload: Upload = { stage: "nothing", bytes: 0, sha256: "" };
+
+/** @throws DeliveryError `invalid` for a refused name */
+export function createJob(
+  connection: FtpConnection,
+  options: FtpWriterOptions,
+  source: DataSource,
+  request: WriteRequest,
+  context: AttemptContext,
+): Job {
+  const segments = splitTargetName(request.target);
+  return {
+    connection,
+    options,
+    source,
+    deliveryId: request.deliveryId,
+    context,
+    folders: segments.slice(0, -1),
+    leaf: segments.at(-1) ?? "",
+    temporaryLeaf: temporaryName(request),
+    direct: !options.temporaryName,
+    upload: { ...emptyUpload },
+    renaming: false,
+    verified: "none",
+    progressTold: false,
+    notes: [],
+  };
+}
+
+/**
+ * The same for every attempt of a delivery, so that a new attempt overwrites what an old one left behind;
+ * short, however long the final name is; hidden from those who list the folder for new files.
+ */
+function temporaryName({ deliveryId, target }: WriteRequest): string {
+  const digest = createHash("sha256").update(`${deliveryId}\0${target}`).digest("hex");
+  return `.${digest.slice(0, 32)}.part`;
+}
+
+/** Absolute paths; `folder` is empty for the server's own root. */
+export function pathsOf(session: FtpSession, job: Job) {
+  const folder = [session.root, ...job.folders].join("/");
+  const final = `${folder}/${job.leaf}`;
+  const temporary = `${folder}/${job.temporaryLeaf}`;
+  return { folder, final, temporary, upload: job.direct ? final : temporary };
+}
+
+export function locationOf(job: Job): string {
+  return job.connection.locate([...job.folders, job.leaf].join("/"));
+}
+
+export function receiptOf(job: Job): Receipt {
+  const { bytes, sha256 } = job.upload;
+  return {
+    location: locationOf(job),
+    outcome: "delivered",
+    bytes,
+    sha256,
+    verified: job.verified,
+    notes: job.notes,
+  };
+}
+
+export function alreadyThere(job: Job): DeliveryError {
+  return new DeliveryError(
+    "rejected",
+    `${locationOf(job)} exists already. Choose another name, or another policy for existing files.`,
+    { code: "EEXIST" },
+  );
+}

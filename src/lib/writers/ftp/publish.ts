@@ -1,0 +1,91 @@
+import { DeliveryError } from "../../errors";
+import { keepClear } from "./conflict";
+import { capitalised, type FtpReply } from "./errors";
+import { alreadyThere, type Job, locationOf, pathsOf } from "./job";
+import { fileState, isFolder } from "./remote-files";
+import type { FtpSession } from "./session";
+import { checkUpload, startDirectly, upload } from "./upload";
+
+/** Refusals after which a look at both names may show a way on; others are plain errors. */
+const settled = new Set([500, 502, 550, 553]);
+const mostTries = 5;
+
+/**
+ * Gives the upload its final name: RNFR and RNTO (RFC 959 §4.1.3), which replace an existing file on most
+ * servers in one step.
+ * @throws DeliveryError
+ */
+export async function publish(session: FtpSession, job: Job): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    await keepClear(session, job);
+    const { final, temporary } = pathsOf(session, job);
+    job.renaming = true;
+    const from = await session.ask(`RNFR ${temporary}`, "rename", { path: final });
+    const to = from.code < 400 ? await session.ask(`RNTO ${final}`, "rename", { path: final }) : undefined;
+    const reply = to ?? from;
+    if (reply.code < 400) return;
+    job.renaming = false;
+    if (!settled.has(reply.code) || tries >= mostTries) throw refusedRename(session, final, reply);
+    if ((await findWayOn(session, job, reply, to !== undefined)) === "done") return;
+  }
+}
+
+/**
+ * After a refused rename the two names decide: it may have been done already, it may be that this server
+ * does not rename over a file, or that it does not rename at all.
+ */
+async function findWayOn(
+  session: FtpSession,
+  job: Job,
+  reply: FtpReply,
+  sourceAccepted: boolean,
+): Promise<"again" | "done"> {
+  const { final, temporary } = pathsOf(session, job);
+  const there = await fileState(session, final);
+  if ((await fileState(session, temporary)) === "absent") {
+    if (there === job.upload.bytes) {
+      job.notes.push("The server refused the last step, but had done it already.");
+      return "done";
+    }
+    throw vanished(job, reply);
+  }
+  if (there === "absent" && (await isFolder(session, final))) throw isAFolder(job, reply);
+  if (typeof there === "number" && sourceAccepted) return makeRoom(session, job);
+  if (there !== "absent") throw refusedRename(session, final, reply);
+  await session.ask(`DELE ${temporary}`, "remove", { path: temporary });
+  startDirectly(job, "The server does not rename files, so the file was written under its own name.");
+  await upload(session, job);
+  await checkUpload(session, job);
+  return "done";
+}
+
+/** RFC 959 does not say whether RNTO may replace a file, and some servers do not let it. */
+async function makeRoom(session: FtpSession, job: Job): Promise<"again"> {
+  const { conflict } = job.options;
+  if (conflict === "fail") throw alreadyThere(job);
+  if (conflict === "keep-both") return "again";
+  const { final } = pathsOf(session, job);
+  await session.demand(`DELE ${final}`, "remove", { path: final, folderExists: true });
+  job.notes.push(
+    "The server does not rename over a file: the old one was removed first, so for a moment there was none.",
+  );
+  return "again";
+}
+
+function refusedRename(session: FtpSession, path: string, reply: FtpReply): DeliveryError {
+  return session.refusal(reply, "rename", { path, folderExists: true });
+}
+
+function isAFolder(job: Job, reply: FtpReply): DeliveryError {
+  return new DeliveryError("rejected", `${locationOf(job)} is a folder. Choose another name for the file.`, {
+    code: String(reply.code),
+  });
+}
+
+function vanished({ connection }: Job, reply: FtpReply): DeliveryError {
+  return new DeliveryError(
+    "unavailable",
+    `${capitalised(connection.description)} no longer has the upload that was to be renamed. Does something tidy that folder up?`,
+    { code: String(reply.code) },
+  );
+}
