@@ -1,0 +1,199 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomBytes, randomInt } from "node:crypto";
+import { once } from "node:events";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type CertificatePair, createAuthority } from "./certificates";
+import type { DiskOwner } from "./disk-target";
+
+export const vsftpdPath = "/usr/sbin/vsftpd";
+
+export interface VsftpdOptions {
+  /** Sessions must be resumed on data connections (`require_ssl_reuse`). Default: no TLS. */
+  tls?: "explicit" | "implicit";
+  /** Default: one for localhost that `ca` vouches for. */
+  certificate?: CertificatePair;
+  /** More lines of vsftpd.conf(5), which win over ours: `{ max_clients: "1" }`. */
+  settings?: Readonly<Record<string, string>>;
+}
+
+export interface Vsftpd {
+  readonly host: string;
+  readonly port: number;
+  /** A login of this machine that exists as long as the server runs. */
+  readonly user: string;
+  readonly password: string;
+  /** Where the user's files are on the disk. */
+  readonly root: string;
+  /** Whom new files in `root` have to belong to. */
+  readonly owner: DiskOwner;
+  /** PEM; the authority of the default certificate. */
+  readonly ca: string;
+  /** The protocol log so far, passwords left out. */
+  log(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts Debian's vsftpd on a free port of 127.0.0.1, with a login of its own and a folder of its own.
+ * Only root can do that: vsftpd asks PAM about passwords, and PAM knows only real users.
+ */
+export async function startVsftpd(options: VsftpdOptions = {}): Promise<Vsftpd> {
+  const authority = await createAuthority();
+  const certificate = options.certificate ?? (await authority.issue());
+  const folder = await mkdtemp(join(tmpdir(), "vsftpd-"));
+  const root = join(folder, "home");
+  const cleanups = [() => rm(folder, { recursive: true, force: true })];
+  const stop = async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  };
+  try {
+    const login = await addLogin(root);
+    cleanups.push(login.remove);
+    await prepareFolder(folder, login.owner, certificate);
+    const port = await freePort();
+    await writeFile(join(folder, "vsftpd.conf"), configuration(folder, port, options));
+    const server = spawn(vsftpdPath, [join(folder, "vsftpd.conf")], { stdio: ["ignore", "pipe", "pipe"] });
+    cleanups.push(() => end(server));
+    await untilListening(server, port);
+    const { user, password, owner } = login;
+    const log = () => readFile(join(folder, "vsftpd.log"), "utf8").catch(() => "");
+    return { host: "127.0.0.1", port, user, password, root, owner, ca: authority.ca, log, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Login {
+  user: string;
+  password: string;
+  owner: DiskOwner;
+  remove(): Promise<void>;
+}
+
+async function addLogin(home: string): Promise<Login> {
+  if (process.getuid?.() !== 0) throw new Error("vsftpd needs a login of its own, which only root can add.");
+  const user = `ddtest-${randomBytes(4).toString("hex")}`;
+  const password = randomBytes(12).toString("hex");
+  // pam_shells refuses users without a shell of /etc/shells.
+  await account("useradd", ["--no-create-home", "--home-dir", home, "--shell", "/bin/sh", user]);
+  // A test run that is broken off must not leave a login behind.
+  const removeAtExit = () => execFileSync("userdel", ["--force", user], { stdio: "ignore" });
+  process.once("exit", removeAtExit);
+  const remove = async () => {
+    process.off("exit", removeAtExit);
+    await account("userdel", ["--force", user]);
+  };
+  await account("chpasswd", [], `${user}:${password}\n`);
+  const numberOf = (flag: string) => Number(execFileSync("id", [flag, user], { encoding: "utf8" }));
+  return { user, password, owner: { uid: numberOf("-u"), gid: numberOf("-g") }, remove };
+}
+
+/** These tools give up at once when another one holds the lock on /etc/passwd: other tests start servers too. */
+async function account(tool: string, parameters: readonly string[], input = ""): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      execFileSync(tool, parameters, { input, stdio: "pipe" });
+      return;
+    } catch (error) {
+      if (attempt === 20 || !/lock/.test(String(error))) throw error;
+      await sleep(250);
+    }
+  }
+}
+
+async function prepareFolder(folder: string, owner: DiskOwner, { key, cert }: CertificatePair) {
+  await chmod(folder, 0o755);
+  await mkdir(join(folder, "home"));
+  await chown(join(folder, "home"), owner.uid, owner.gid);
+  await mkdir(join(folder, "empty"), 0o755);
+  await writeFile(join(folder, "key.pem"), key, { mode: 0o600 });
+  await writeFile(join(folder, "cert.pem"), cert);
+}
+
+function configuration(folder: string, port: number, { tls, settings }: VsftpdOptions): string {
+  const firstPassivePort = randomInt(20_000, 30_000);
+  const lines: Record<string, string> = {
+    listen: "YES",
+    listen_ipv6: "NO",
+    listen_address: "127.0.0.1",
+    listen_port: String(port),
+    background: "NO",
+    anonymous_enable: "NO",
+    local_enable: "YES",
+    write_enable: "YES",
+    local_umask: "022",
+    chroot_local_user: "YES",
+    allow_writeable_chroot: "YES",
+    secure_chroot_dir: join(folder, "empty"),
+    pam_service_name: "vsftpd",
+    connect_from_port_20: "NO",
+    pasv_min_port: String(firstPassivePort),
+    pasv_max_port: String(firstPassivePort + 999),
+    utf8_filesystem: "YES",
+    delay_failed_login: "0",
+    xferlog_enable: "YES",
+    vsftpd_log_file: join(folder, "vsftpd.log"),
+    log_ftp_protocol: "YES",
+    ...(tls && {
+      ssl_enable: "YES",
+      implicit_ssl: tls === "implicit" ? "YES" : "NO",
+      force_local_logins_ssl: "YES",
+      force_local_data_ssl: "YES",
+      require_ssl_reuse: "YES",
+      ssl_ciphers: "HIGH",
+      rsa_cert_file: join(folder, "cert.pem"),
+      rsa_private_key_file: join(folder, "key.pem"),
+    }),
+    ...settings,
+  };
+  // vsftpd refuses spaces around the equals sign.
+  return Object.entries(lines)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join("");
+}
+
+/** vsftpd cannot choose a port itself and tell. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+async function untilListening(server: ChildProcess, port: number): Promise<void> {
+  let output = "";
+  server.stdout?.on("data", (chunk) => {
+    output += chunk;
+  });
+  server.stderr?.on("data", (chunk) => {
+    output += chunk;
+  });
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(50)) {
+    if (server.exitCode !== null) throw new Error(`vsftpd ended at once: ${output.trim()}`);
+    if (await accepts(port)) return;
+  }
+  throw new Error(`vsftpd did not answer within 10 s: ${output.trim()}`);
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(port, "127.0.0.1");
+    probe.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    probe.once("connect", () => probe.destroy());
+  });
+}
+
+/** The listener's sessions are processes of their own; they end with their connections. */
+async function end(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const ended = once(server, "exit");
+  server.kill();
+  await ended;
+}
