@@ -18,6 +18,10 @@ export interface Job {
   /** The final name; `keep-both` may choose another. */
   leaf: string;
   readonly temporaryLeaf: string;
+  /** Where the old file waits while the new one takes its name, on servers that do not rename over a file. */
+  readonly asideLeaf: string;
+  /** Whether the old file may be there. */
+  aside: boolean;
   /** Whether the upload goes straight to the final name. */
   direct: boolean;
   upload: Upload;
@@ -48,7 +52,9 @@ export function createJob(
     context,
     folders: segments.slice(0, -1),
     leaf: segments.at(-1) ?? "",
-    temporaryLeaf: temporaryName(request),
+    temporaryLeaf: hiddenName(request, "part"),
+    asideLeaf: hiddenName(request, "old"),
+    aside: false,
     direct: !options.temporaryName,
     upload: { ...emptyUpload },
     renaming: false,
@@ -62,9 +68,9 @@ export function createJob(
  * The same for every attempt of a delivery, so that a new attempt overwrites what an old one left behind;
  * short, however long the final name is; hidden from those who list the folder for new files.
  */
-function temporaryName({ deliveryId, target }: WriteRequest): string {
+function hiddenName({ deliveryId, target }: WriteRequest, extension: string): string {
   const digest = createHash("sha256").update(`${deliveryId}\0${target}`).digest("hex");
-  return `.${digest.slice(0, 32)}.part`;
+  return `.${digest.slice(0, 32)}.${extension}`;
 }
 
 /** Absolute paths; `folder` is empty for the server's own root. */
@@ -72,7 +78,13 @@ export function pathsOf(session: FtpSession, job: Job) {
   const folder = [session.root, ...job.folders].join("/");
   const final = `${folder}/${job.leaf}`;
   const temporary = `${folder}/${job.temporaryLeaf}`;
-  return { folder, final, temporary, upload: job.direct ? final : temporary };
+  return {
+    folder,
+    final,
+    temporary,
+    aside: `${folder}/${job.asideLeaf}`,
+    upload: job.direct ? final : temporary,
+  };
 }
 
 export function locationOf(job: Job): string {

@@ -23,7 +23,7 @@ export async function publish(session: FtpSession, job: Job): Promise<void> {
     const from = await session.ask(`RNFR ${temporary}`, "rename", { path: final });
     const to = from.code < 400 ? await session.ask(`RNTO ${final}`, "rename", { path: final }) : undefined;
     const reply = to ?? from;
-    if (reply.code < 400) return;
+    if (reply.code < 400) return job.aside ? removeOld(session, job) : undefined;
     job.renaming = false;
     if (!settled.has(reply.code) || tries >= mostTries) throw refusedRename(session, final, reply);
     if ((await findWayOn(session, job, reply, to !== undefined)) === "done") return;
@@ -50,8 +50,8 @@ async function findWayOn(
     throw vanished(job, reply);
   }
   if (there === "absent" && (await isFolder(session, final))) throw isAFolder(job, reply);
-  if (typeof there === "number" && sourceAccepted) return makeRoom(session, job);
-  if (there !== "absent") throw refusedRename(session, final, reply);
+  if (typeof there === "number" && sourceAccepted) return makeRoom(session, job, reply);
+  if (there !== "absent" || job.aside) throw refusedRename(session, final, reply);
   await session.ask(`DELE ${temporary}`, "remove", { path: temporary });
   startDirectly(job, "The server does not rename files, so the file was written under its own name.");
   await upload(session, job);
@@ -59,17 +59,38 @@ async function findWayOn(
   return "done";
 }
 
-/** RFC 959 does not say whether RNTO may replace a file, and some servers do not let it. */
-async function makeRoom(session: FtpSession, job: Job): Promise<"again"> {
+/**
+ * RFC 959 does not say whether RNTO may replace a file, and some servers do not let it. The old file is
+ * moved aside, not deleted: should the server not rename at all, nothing is lost.
+ */
+async function makeRoom(session: FtpSession, job: Job, reply: FtpReply): Promise<"again"> {
   const { conflict } = job.options;
   if (conflict === "fail") throw alreadyThere(job);
   if (conflict === "keep-both") return "again";
-  const { final } = pathsOf(session, job);
-  await session.demand(`DELE ${final}`, "remove", { path: final, folderExists: true });
+  const { final, aside } = pathsOf(session, job);
+  job.aside = true;
+  if (!(await move(session, final, aside))) {
+    job.aside = false;
+    throw refusedRename(session, final, reply);
+  }
   job.notes.push(
-    "The server does not rename over a file: the old one was removed first, so for a moment there was none.",
+    "The server does not rename over a file: the old one was moved away first, so for a moment there was none.",
   );
   return "again";
+}
+
+/** @returns whether the server did it */
+export async function move(session: FtpSession, from: string, to: string): Promise<boolean> {
+  const accepted = await session.ask(`RNFR ${from}`, "rename", { path: to });
+  if (accepted.code >= 400) return false;
+  return (await session.ask(`RNTO ${to}`, "rename", { path: to })).code < 400;
+}
+
+async function removeOld(session: FtpSession, job: Job): Promise<void> {
+  const { aside } = pathsOf(session, job);
+  const reply = await session.ask(`DELE ${aside}`, "remove", { path: aside });
+  job.aside = false;
+  if (reply.code >= 400) job.notes.push(`The old file could not be deleted; it is now ${job.asideLeaf}.`);
 }
 
 function refusedRename(session: FtpSession, path: string, reply: FtpReply): DeliveryError {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DeliveryError } from "../../errors";
 import type { Receipt } from "../../types";
 import { type Job, pathsOf, receiptOf } from "./job";
-import { publish } from "./publish";
+import { move, publish } from "./publish";
 import { type FileState, fileState } from "./remote-files";
 import type { FtpSession } from "./session";
 import { checkUpload } from "./upload";
@@ -69,6 +69,7 @@ export async function cleanUp(job: Job): Promise<"removed" | "nothing there" | "
   if (stage === "nothing" || (stage === "asked" && job.direct)) return "nothing there";
   const remove = async (session: FtpSession) => {
     const { upload: path } = pathsOf(session, job);
+    if (job.aside) await putBack(session, job);
     const ask = () => session.ask(`DELE ${path}`, "remove", { path });
     let reply = await ask();
     if (reply.code >= 400 && stage !== "stored") {
@@ -84,6 +85,12 @@ export async function cleanUp(job: Job): Promise<"removed" | "nothing there" | "
   } catch {
     return "unknown";
   }
+}
+
+async function putBack(session: FtpSession, job: Job): Promise<void> {
+  const { final, aside } = pathsOf(session, job);
+  if ((await fileState(session, final)) === "absent") await move(session, aside, final);
+  job.aside = false;
 }
 
 /** Says in the error that something was left behind. */
