@@ -29,7 +29,7 @@ export interface Bench {
 export interface ContractCases {
   readonly harness: WriterHarness;
   add(title: string, run: (bench: Bench) => Promise<void>): void;
-  /** Complains about deviations that name no case. */
+  /** Adds the last case: deviations that name no case are refused. */
   finish(): void;
 }
 
@@ -49,8 +49,9 @@ export function contractCases(harness: WriterHarness): ContractCases {
       });
     },
     finish() {
-      const unknown = Object.keys(deviations).filter((title) => !titles.has(title));
-      if (unknown.length > 0) throw new Error(`${harness.name}: no such case: ${unknown.join(", ")}`);
+      test("every deviation names a case", () => {
+        expect(Object.keys(deviations).filter((title) => !titles.has(title))).toEqual([]);
+      });
     },
   };
 }
