@@ -4,6 +4,23 @@
   const shared = globalThis.DataDistribution;
   if (shared.retryPlan) return;
 
+  const standard = {
+    attempts: "6",
+    firstDelaySeconds: "30",
+    factor: "2",
+    maxDelaySeconds: "600",
+    jitterPercent: "15",
+    timeLimitMinutes: "60",
+    codes: "",
+    kinds: ["unavailable", "throttled", "changed", "local", "cancelled"],
+  };
+
+  /** What the fields show for each named policy; the runtime has the same under the same names. */
+  shared.retryPresets = {
+    standard,
+    "three-quick-tries": { ...standard, attempts: "3", firstDelaySeconds: "1", jitterPercent: "0" },
+  };
+
   /**
    * The waits between attempts, in seconds, without jitter and as if an attempt took no time.
    * `endedBy` says what stops it: the number of attempts or the time limit.

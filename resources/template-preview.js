@@ -94,7 +94,7 @@
       place.toggleClass("dd-problem", problem !== undefined);
       place.toggle(Boolean(problem ?? shown) && !(terse && !template.includes("{{")));
       caption.text(problem === undefined ? `${label ?? node._("common.example")} ` : "");
-      text.text(problem ?? shown ?? "");
+      text.text(problem ?? (shown?.includes("\n") ? `\n${shown}` : (shown ?? "")));
     };
     field.on("change input", update);
     for (const name of ["timeZone", ...also]) dialog.field(name).on("change input", update);
