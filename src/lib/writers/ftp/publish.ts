@@ -86,7 +86,7 @@ export async function move(session: FtpSession, from: string, to: string): Promi
   return (await session.ask(`RNTO ${to}`, "rename", { path: to })).code < 400;
 }
 
-async function removeOld(session: FtpSession, job: Job): Promise<void> {
+export async function removeOld(session: FtpSession, job: Job): Promise<void> {
   const { aside } = pathsOf(session, job);
   const reply = await session.ask(`DELE ${aside}`, "remove", { path: aside });
   job.aside = false;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DeliveryError } from "../../errors";
 import type { Receipt } from "../../types";
 import { type Job, pathsOf, receiptOf } from "./job";
-import { move, publish } from "./publish";
+import { move, publish, removeOld } from "./publish";
 import { type FileState, fileState } from "./remote-files";
 import type { FtpSession } from "./session";
 import { checkUpload } from "./upload";
@@ -48,6 +48,7 @@ export async function lookAndGoOn(session: FtpSession, job: Job): Promise<Receip
   if ((await restingState(session, final, bytes)) !== bytes) return undefined;
   job.notes.push(`${lost} the file in its place.`);
   job.verified = "size";
+  if (job.aside) await removeOld(session, job);
   return receiptOf(job);
 }
 
