@@ -43,7 +43,7 @@
     };
     dialog.form = $(`[id^="${prefix}-"]`).first().closest(".dd-form");
     dialogs.set(node.id, dialog);
-    keepVariables(dialog);
+    keepForeignValues(dialog);
     prepareSections(dialog);
     return dialog;
   };
@@ -64,12 +64,12 @@
 
   shared.isVariable = (value) => variable.test(value);
 
-  /** A list of choices would lose a value such as `${POLICY}` that came with an imported flow. */
-  function keepVariables({ node, form, field }) {
+  /** A list of choices would lose a value that it does not have, such as `${POLICY}` in an imported flow. */
+  function keepForeignValues({ node, form, field }) {
     form.find("select").each((_, select) => {
       const name = select.id.replace(/^node-(config-)?input-/, "");
       const value = node[name];
-      if (typeof value !== "string" || !variable.test(value)) return;
+      if (node._def.defaults[name]?.type || typeof value !== "string" || field(name).val() === value) return;
       $("<option>", { value }).text(value).appendTo(select);
       field(name).val(value);
     });

@@ -35,6 +35,20 @@
     );
   }
 
+  /** A section's tag on a line of its own leaves no line behind. */
+  function standsAlone(template, start, end) {
+    const [before] = /[ \t]*$/.exec(template.slice(0, start));
+    const [after] = /^[ \t]*(\r?\n|$)?/.exec(template.slice(end));
+    const from = start - before.length;
+    if (
+      (from > 0 && template[from - 1] !== "\n") ||
+      !(after.endsWith("\n") || end + after.length === template.length)
+    ) {
+      return undefined;
+    }
+    return { start: from, end: end + after.length };
+  }
+
   /** A tree of `{text}`, `{name}` and `{name, inverted, inside}`; throws `{key, name}` for a wrong template. */
   function parse(template) {
     const open = [{ inside: [] }];
@@ -44,9 +58,11 @@
       if (part) open.at(-1).inside.push({ text: part });
     };
     for (const found of template.matchAll(tag)) {
-      text(template.slice(end, found.index));
-      end = found.index + found[0].length;
-      const [, raw, sign = "", plain] = found;
+      const [whole, raw, sign = "", plain] = found;
+      const alone =
+        sign !== "" && sign !== "&" && standsAlone(template, found.index, found.index + whole.length);
+      text(template.slice(end, alone?.start ?? found.index));
+      end = alone?.end ?? found.index + whole.length;
       if (sign === "!") continue;
       const name = raw ?? plain;
       if (name === "") throw { key: "common.template.nameless" };
@@ -96,9 +112,12 @@
   function renderToken({ text, name, inverted, inside }, stack) {
     if (text !== undefined) return text;
     const value = lookup(stack, name);
-    if (!inside) return isObject(value) ? JSON.stringify(value) : String(value ?? `‹${name}›`);
-    const empty = value === false || value === "" || (Array.isArray(value) && value.length === 0);
+    if (!inside) {
+      if (value === undefined) return `‹${name}›`;
+      return isObject(value) ? JSON.stringify(value) : String(value ?? "");
+    }
     // What the editor cannot know counts as there: the person sees the longer form.
+    const empty = (value !== undefined && !value) || (Array.isArray(value) && value.length === 0);
     if (inverted) return empty ? renderTokens(inside, stack) : "";
     if (empty) return "";
     return (Array.isArray(value) ? value : [value])
