@@ -1,0 +1,146 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import type { S3Client } from "@aws-sdk/client-s3";
+import { DeliveryError } from "../../errors";
+import { s3Credentials } from "./credentials";
+import { classifyS3Error, interrupted, type S3ErrorPlace } from "./errors";
+import type { S3ConnectionOptions } from "./options";
+
+export type S3Sdk = typeof import("@aws-sdk/client-s3");
+
+export interface SendOptions {
+  signal: AbortSignal;
+  /** The size of the body, for the time that the request may take. */
+  bytes?: number;
+}
+
+/** One store and one identity, with a pool of sockets that several writers may share. */
+export interface S3Connection {
+  /** For sentences: `Amazon S3 in eu-central-1`, `the S3 server https://s3.example.com (region us-east-1)`. */
+  readonly description: string;
+  readonly options: S3ConnectionOptions;
+  /**
+   * Loads the SDK and makes the client on first use.
+   * @throws DeliveryError `invalid` when an optional package is missing
+   */
+  client(): Promise<S3Client>;
+  sdk(): Promise<S3Sdk>;
+  /**
+   * Runs one request. It ends at once with the signal, after `idleTimeoutMs` without a byte, and when it
+   * takes longer than the body would at 16 KiB/s.
+   * @throws whatever the SDK throws; `explain` makes a sentence of it
+   */
+  send<T>(
+    request: (client: S3Client, options: { abortSignal: AbortSignal; requestTimeout: number }) => Promise<T>,
+    options: SendOptions,
+  ): Promise<T>;
+  explain(
+    error: unknown,
+    place: Pick<S3ErrorPlace, "step"> & { bucket?: string; key?: string },
+  ): DeliveryError;
+  /** Ends all requests and closes the sockets. */
+  close(): void;
+}
+
+/** Enough for a dozen uploads of four parts at once; the bytes in flight are bounded elsewhere. */
+const maxSockets = 50;
+const slowestBytesPerMs = 16;
+/** The SDK sends a request again after a lost connection or a busy answer, so that one does not end a long upload. */
+const requestAttempts = 3;
+
+const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+
+/** Connects on first use. */
+export function createS3Connection(options: S3ConnectionOptions): S3Connection {
+  const description =
+    options.endpoint === undefined
+      ? `Amazon S3 in ${options.region}`
+      : `the S3 server ${options.endpoint} (region ${options.region})`;
+  const secrets = [options.secretAccessKey, options.sessionToken, options.accessKeyId].filter(
+    (secret): secret is string => secret !== undefined,
+  );
+  const running = new Set<AbortController>();
+  let made: Promise<S3Client> | undefined;
+  let closed = false;
+
+  const client = async (): Promise<S3Client> => {
+    if (closed) throw new DeliveryError("cancelled", "The S3 connection was closed.");
+    made ??= createClient(options).catch((error: unknown) => {
+      // A package may be installed meanwhile: the next delivery looks again.
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+
+  return {
+    description,
+    options,
+    client,
+    sdk: loadSdk,
+    async send(request, { signal, bytes = 0 }) {
+      if (signal.aborted) throw interrupted();
+      // One controller a request, not AbortSignal.any: that leaks on early versions of Node.js 20.
+      const controller = new AbortController();
+      const abort = () => controller.abort();
+      running.add(controller);
+      signal.addEventListener("abort", abort, { once: true });
+      try {
+        const requestTimeout = options.idleTimeoutMs + Math.ceil(bytes / slowestBytesPerMs);
+        return await request(await client(), { abortSignal: controller.signal, requestTimeout });
+      } finally {
+        running.delete(controller);
+        signal.removeEventListener("abort", abort);
+      }
+    },
+    explain: (error, place) =>
+      classifyS3Error(error, {
+        ...place,
+        where: description,
+        region: options.region,
+        authentication: options.authentication,
+        virtualHost: !options.pathStyle,
+        secrets,
+      }),
+    close() {
+      closed = true;
+      for (const controller of running) controller.abort();
+      made?.then(
+        (open) => open.destroy(),
+        () => {},
+      );
+    },
+  };
+}
+
+function loadSdk(): Promise<S3Sdk> {
+  return import("@aws-sdk/client-s3");
+}
+
+async function createClient(options: S3ConnectionOptions): Promise<S3Client> {
+  const [{ S3Client }, credentials] = await Promise.all([loadSdk(), s3Credentials(options)]);
+  const checksums = options.checksums === "required" ? "WHEN_REQUIRED" : "WHEN_SUPPORTED";
+  return new S3Client({
+    region: options.region,
+    forcePathStyle: options.pathStyle,
+    requestChecksumCalculation: checksums,
+    responseChecksumValidation: checksums,
+    maxAttempts: requestAttempts,
+    logger: silent,
+    requestHandler: {
+      connectionTimeout: options.connectTimeoutMs,
+      socketTimeout: options.idleTimeoutMs,
+      // Without it the SDK only prints a warning when a request takes too long.
+      throwOnRequestTimeout: true,
+      httpAgent: new HttpAgent({ keepAlive: true, maxSockets }),
+      httpsAgent: new HttpsAgent({
+        keepAlive: true,
+        maxSockets,
+        rejectUnauthorized: options.verifyCertificate,
+        ...(options.ca !== undefined && { ca: options.ca }),
+      }),
+    },
+    ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
+    ...(credentials && { credentials }),
+  });
+}

@@ -1,0 +1,96 @@
+import { DeliveryError } from "../../errors";
+import type { DataSource } from "../../types";
+import { createByteBudget } from "./byte-budget";
+import { createPartReader } from "./part-reader";
+import { partSizeFor } from "./part-size";
+
+/** All uploads of this process together hold no more content than this, however many there are. */
+const budget = createByteBudget(32 * 1024 * 1024);
+
+/** A piece of content in memory. */
+export interface Part {
+  /** Counted from 1. */
+  n: number;
+  body: Buffer;
+  /** Gives the memory back. `reusable`: nobody else holds it any more. */
+  release(reusable: boolean): void;
+}
+
+/** One pass over a source, cut into parts. */
+export interface ContentParts {
+  /** Waits for room in memory and for the content. The first part may be empty, others hold something. */
+  next(): Promise<Part>;
+  /** Whether the content ended, properly, after the last part. */
+  ended(): Promise<boolean>;
+  /**
+   * The digest of all that was read.
+   * @throws DeliveryError `changed` when it was not what was announced
+   */
+  finish(): { bytes: number; sha256: string };
+  close(): void;
+}
+
+/**
+ * @param signal ends everything at once
+ * @throws whatever the source throws; so do all methods
+ */
+export async function openContent(
+  source: DataSource,
+  partSizeBytes: number,
+  signal: AbortSignal,
+): Promise<ContentParts> {
+  const reading = await source.read({ signal });
+  const { stream } = reading;
+  const onAbort = () => stream.destroy();
+  // Whoever reads sees the error; without a listener a late one would end the process.
+  stream.on("error", () => {});
+  signal.addEventListener("abort", onAbort, { once: true });
+  const reader = createPartReader(stream);
+  const spare: Buffer[] = [];
+  let n = 0;
+  let bytes = 0;
+
+  async function read(capacity: number): Promise<Buffer> {
+    if (source.size === undefined && n === 1) return reader.read(capacity);
+    const reused = spare.pop();
+    const buffer = reused?.length === capacity ? reused : Buffer.allocUnsafeSlow(capacity);
+    return buffer.subarray(0, await reader.fill(buffer));
+  }
+
+  return {
+    async next() {
+      n += 1;
+      const partSize = partSizeFor(n, partSizeBytes, source.size);
+      const capacity = n === 1 ? Math.min(partSize, source.size ?? partSize) : partSize;
+      const giveBack = await budget.take(capacity, signal);
+      try {
+        const body = await read(capacity);
+        bytes += body.length;
+        return {
+          n,
+          body,
+          release(reusable) {
+            if (reusable) spare.push(Buffer.from(body.buffer));
+            giveBack();
+          },
+        };
+      } catch (error) {
+        giveBack();
+        throw error;
+      }
+    },
+    ended: () => reader.ended(),
+    finish() {
+      if (bytes === reading.bytes && bytes === (source.size ?? bytes))
+        return { bytes, sha256: reading.sha256() };
+      throw new DeliveryError(
+        "changed",
+        `${source.name} gave ${bytes} bytes, but ${source.size ?? reading.bytes} were expected. It changed while it was being read.`,
+      );
+    },
+    close() {
+      signal.removeEventListener("abort", onAbort);
+      stream.destroy();
+    },
+  };
+}

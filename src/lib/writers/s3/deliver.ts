@@ -1,0 +1,143 @@
+import { contentTypeOf } from "../../content-type";
+import { DeliveryError } from "../../errors";
+import type { DataSource, Receipt, WriteRequest } from "../../types";
+import { numberedName } from "../target-name";
+import type { S3Connection } from "./connection";
+import { compareContent, digestSource } from "./identical";
+import { type FoundObject, lookAt } from "./look";
+import { objectHeaders } from "./object-headers";
+import type { S3WriterOptions } from "./options";
+import { isOurs, isTaken, type Settled, settle } from "./settle";
+import { upload } from "./upload";
+
+/** Everything that one attempt works with. */
+export interface Attempt {
+  connection: S3Connection;
+  options: S3WriterOptions;
+  source: DataSource;
+  request: WriteRequest;
+  signal: AbortSignal;
+  /** Starts counting anew, for another pass over the source. */
+  startPass(): (bytes: number) => void;
+}
+
+export type Delivered = Settled & { key: string; outcome: Receipt["outcome"] };
+
+/**
+ * Puts the content at the key, or treats what is there as the conflict policy says.
+ * @throws DeliveryError, or whatever the source throws
+ */
+export function deliver(attempt: Attempt, key: string): Promise<Delivered> {
+  switch (attempt.options.conflict) {
+    case "replace":
+      return send(attempt, key, false);
+    case "fail":
+      return sendIfAbsent(attempt, key);
+    case "skip-identical":
+      return sendIfDifferent(attempt, key);
+    case "keep-both":
+      return sendBeside(attempt, key);
+  }
+}
+
+async function send(attempt: Attempt, key: string, ifAbsent: boolean): Promise<Delivered> {
+  const { connection, options, source, request, signal } = attempt;
+  const contentType = source.contentType ?? options.contentType ?? contentTypeOf(key);
+  const job = {
+    connection,
+    source,
+    bucket: options.bucket,
+    key,
+    ifAbsent,
+    partSizeBytes: options.partSizeBytes,
+    headers: (sha256: string | undefined) => objectHeaders(request, options, { contentType, sha256 }),
+    signal,
+    onProgress: attempt.startPass(),
+  };
+  // What cannot be sent is refused before the content is read.
+  job.headers(source.sha256);
+  const settled = await settle(job, request.deliveryId, await upload(job));
+  return { ...settled, key, outcome: "delivered" };
+}
+
+async function sendIfAbsent(attempt: Attempt, key: string): Promise<Delivered> {
+  // The precondition alone would do, if every store knew it; and content that is refused need not be sent.
+  const look = await lookAt(attempt.connection, { bucket: attempt.options.bucket, key }, attempt.signal);
+  if (look.state === "found") {
+    if (isOurs(look.object, attempt.request.deliveryId, attempt.source.size)) {
+      return deliveredBefore(attempt, key, look.object);
+    }
+    throw taken(attempt, key);
+  }
+  return send(attempt, key, true);
+}
+
+/** An attempt whose success nobody heard of put it there. */
+async function deliveredBefore(attempt: Attempt, key: string, object: FoundObject): Promise<Delivered> {
+  const { source, signal } = attempt;
+  const sha256 = source.sha256 ?? object.sha256 ?? (await digestSource(source, signal)).sha256;
+  attempt.startPass()(object.bytes);
+  return {
+    key,
+    outcome: "delivered",
+    bytes: object.bytes,
+    sha256,
+    etag: object.etag,
+    versionId: object.versionId,
+    verified: "size",
+    notes: ["An earlier attempt had delivered it: size and delivery id were compared."],
+  };
+}
+
+async function sendIfDifferent(attempt: Attempt, key: string): Promise<Delivered> {
+  const { connection, options, source, signal } = attempt;
+  const look = await lookAt(connection, { bucket: options.bucket, key }, signal);
+  if (look.state === "unknown") {
+    const sent = await send(attempt, key, false);
+    return { ...sent, notes: [...sent.notes, `What was there could not be compared: ${look.error.message}`] };
+  }
+  if (look.state === "absent") return send(attempt, key, false);
+  const comparison = await compareContent(source, look.object, signal);
+  if (comparison.state === "identical") {
+    const { bytes, etag, versionId } = look.object;
+    const { sha256 } = comparison;
+    return { key, outcome: "skipped", bytes, sha256, etag, versionId, verified: "checksum", notes: [] };
+  }
+  const sent = await send(attempt, key, false);
+  if (comparison.state === "different") return sent;
+  return {
+    ...sent,
+    notes: [...sent.notes, "The store tells no checksum of what was there, so it was replaced unseen."],
+  };
+}
+
+const maxNumber = 1000;
+
+async function sendBeside(attempt: Attempt, key: string): Promise<Delivered> {
+  const folder = key.slice(0, key.lastIndexOf("/") + 1);
+  const leaf = key.slice(folder.length);
+  for (let n = 0; n <= maxNumber; n++) {
+    const candidate = n === 0 ? key : folder + numberedName(leaf, n);
+    try {
+      const sent = await sendIfAbsent(attempt, candidate);
+      if (n === 0) return sent;
+      const note = `${key} was there already; the content is kept beside it as ${candidate}.`;
+      return { ...sent, notes: [...sent.notes, note] };
+    } catch (error) {
+      if (!(error instanceof DeliveryError && isTaken(error))) throw error;
+    }
+  }
+  throw new DeliveryError(
+    "rejected",
+    `${key} and ${maxNumber} numbered names beside it exist already. Choose another name.`,
+    { code: "PreconditionFailed" },
+  );
+}
+
+function taken({ options: { bucket } }: Attempt, key: string): DeliveryError {
+  return new DeliveryError(
+    "rejected",
+    `s3://${bucket}/${key} exists already. Choose another name, or another policy for existing files.`,
+    { code: "PreconditionFailed" },
+  );
+}

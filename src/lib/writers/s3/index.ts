@@ -1,0 +1,106 @@
+import { classifyCommonError, DeliveryError } from "../../errors";
+import type { AttemptContext, Receipt, Writer } from "../../types";
+import { splitTargetName } from "../target-name";
+import { createBucketKeeper } from "./bucket";
+import type { S3Connection } from "./connection";
+import { type Attempt, type Delivered, deliver } from "./deliver";
+import { interrupted } from "./errors";
+import { presignLink } from "./link";
+import type { S3WriterOptions } from "./options";
+
+export { createS3Connection, type S3Connection } from "./connection";
+export * from "./options";
+
+/** AWS: Naming Amazon S3 objects. */
+const maxKeyBytes = 1024;
+
+/** Writes objects into one bucket. The connection stays its maker's to close. */
+export function createS3Writer(connection: S3Connection, options: S3WriterOptions): Writer {
+  const keeper = createBucketKeeper(connection, options);
+  const locationOf = (key: string) => `s3://${options.bucket}/${key}`;
+  return {
+    type: "s3",
+    locate: (target) => locationOf(keyOf(target)),
+    async write(source, request, context) {
+      const { signal } = context;
+      try {
+        const key = keyOf(request.target);
+        if (signal.aborted) throw interrupted();
+        await keeper.ensure(signal);
+        const startPass = passCounter(context);
+        const delivered = await deliver({ connection, options, source, request, signal, startPass }, key);
+        return await receiptFor(connection, options, locationOf(delivered.key), delivered);
+      } catch (error) {
+        const explained = asDeliveryError(error, signal);
+        if (explained.code === "NoSuchBucket") keeper.forget();
+        throw explained;
+      }
+    },
+    async close() {},
+  };
+}
+
+/** @throws DeliveryError `invalid` */
+function keyOf(target: string): string {
+  const key = splitTargetName(target).join("/");
+  const bytes = Buffer.byteLength(key);
+  if (bytes <= maxKeyBytes) return key;
+  throw new DeliveryError(
+    "invalid",
+    `The name is ${bytes} bytes long; S3 takes at most ${maxKeyBytes}. Shorten it.`,
+  );
+}
+
+/** What is sent again under another name is told once. */
+function passCounter({ onProgress }: AttemptContext): Attempt["startPass"] {
+  let told = 0;
+  return () => {
+    let sent = 0;
+    return (bytes) => {
+      sent += bytes;
+      if (sent <= told) return;
+      onProgress(sent - told);
+      told = sent;
+    };
+  };
+}
+
+async function receiptFor(
+  connection: S3Connection,
+  { bucket, linkExpiresInSeconds }: S3WriterOptions,
+  location: string,
+  { key, outcome, bytes, sha256, verified, etag, versionId, notes }: Delivered,
+): Promise<Receipt> {
+  const receipt: Receipt = {
+    location,
+    outcome,
+    bytes,
+    sha256,
+    verified,
+    ...(etag !== undefined && { etag: etag.replaceAll('"', "") }),
+    ...(versionId !== undefined && { versionId }),
+    notes,
+  };
+  if (linkExpiresInSeconds === undefined) return receipt;
+  try {
+    const { notes: linkNotes, ...link } = await presignLink(
+      connection,
+      { bucket, key },
+      linkExpiresInSeconds,
+    );
+    return { ...receipt, ...link, notes: [...notes, ...linkNotes] };
+  } catch (error) {
+    // The content is delivered: sending it again would not help.
+    const { message } = connection.explain(error, { step: "link", bucket, key });
+    return { ...receipt, notes: [...notes, message] };
+  }
+}
+
+/** What is not explained yet came from the source, or from the signal. */
+function asDeliveryError(error: unknown, signal: AbortSignal): DeliveryError {
+  if (signal.aborted) return interrupted();
+  const known = classifyCommonError(error, "the source");
+  if (known) return known;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DeliveryError("unavailable", `The source could not be read: ${reason}`, { cause: error });
+}

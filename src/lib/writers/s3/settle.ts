@@ -1,0 +1,137 @@
+import { DeliveryError } from "../../errors";
+import type { Verified } from "../../types";
+import { type FoundObject, type Look, lookAt } from "./look";
+import type { Published, Reply, UploadJob } from "./upload-job";
+
+/** An object that is known to be at the store. */
+export interface Settled {
+  bytes: number;
+  sha256: string;
+  etag: string | undefined;
+  versionId: string | undefined;
+  verified: Verified;
+  notes: string[];
+}
+
+/**
+ * Looks at the target after an upload: an answer alone proves nothing, and a lost one neither.
+ * @throws DeliveryError when the content is not there; what the upload left is then removed
+ */
+export async function settle(job: UploadJob, deliveryId: string, published: Published): Promise<Settled> {
+  try {
+    const { outcome } = published;
+    if (!(outcome instanceof DeliveryError)) return await confirm(job, deliveryId, published, outcome);
+    return await rescue(job, deliveryId, published, outcome);
+  } catch (error) {
+    await published.discard();
+    throw error;
+  }
+}
+
+/** The answer to the request that publishes was bad or lost: is the content there nevertheless? */
+async function rescue(
+  job: UploadJob,
+  deliveryId: string,
+  published: Published,
+  error: DeliveryError,
+): Promise<Settled> {
+  if (!mayHaveArrived(error) || job.signal.aborted) throw error;
+  const look = await lookAt(job.connection, job, job.signal);
+  if (look.state !== "found" || !isOurs(look.object, deliveryId, published.bytes)) throw error;
+  return {
+    ...settled(published, look.object),
+    verified: "size",
+    notes: ["The store's answer was lost, but the content is there: its size and delivery id were compared."],
+  };
+}
+
+/** Also when a repeat of the request finds the object of the first one in its way. */
+function mayHaveArrived({ kind, code }: DeliveryError): boolean {
+  return kind === "unavailable" || isTaken({ code });
+}
+
+/** The store refused because there is an object at the key: RFC 9110 §15.5.13. */
+export function isTaken({ code }: { code: string | undefined }): boolean {
+  return code === "PreconditionFailed" || code === "412";
+}
+
+export function isOurs(object: FoundObject, deliveryId: string, bytes: number | undefined): boolean {
+  return object.deliveryId === deliveryId && (bytes === undefined || object.bytes === bytes);
+}
+
+async function confirm(
+  job: UploadJob,
+  deliveryId: string,
+  published: Published,
+  reply: Reply,
+): Promise<Settled> {
+  const look = await lookAt(job.connection, job, job.signal);
+  if (look.state === "found" && isOurs(look.object, deliveryId, published.bytes)) {
+    return {
+      ...settled(published, look.object, reply),
+      verified: reply.checksummed ? "checksum" : "size",
+      notes: [],
+    };
+  }
+  // Without an ETag the answer came from something that is not the store.
+  if (reply.etag === undefined) throw notThere(job, look);
+  return { ...settled(published, undefined, reply), ...doubt(job, deliveryId, published, reply, look) };
+}
+
+/** What an answer with an ETag is worth when the object does not look like ours afterwards. */
+function doubt(
+  job: UploadJob,
+  deliveryId: string,
+  published: Published,
+  reply: Reply,
+  look: Look,
+): Pick<Settled, "verified" | "notes"> {
+  const verified = reply.checksummed ? "checksum" : "none";
+  if (look.state === "unknown") {
+    return { verified, notes: [`The object could not be looked at after the upload: ${look.error.message}`] };
+  }
+  if (look.state === "absent") {
+    // A receiver may have fetched and removed it within milliseconds; a proxy would know no checksum.
+    if (reply.checksummed) return { verified, notes: ["The object was gone when it was looked for."] };
+    throw notThere(job, look);
+  }
+  const { object } = look;
+  if (object.etag === reply.etag && object.bytes === published.bytes) {
+    return {
+      verified: reply.checksummed ? "checksum" : "size",
+      notes: ["The store did not keep the metadata."],
+    };
+  }
+  if (object.deliveryId === deliveryId || object.etag === reply.etag) throw damaged(job, published, object);
+  return { verified, notes: ["Another upload has replaced the object since."] };
+}
+
+function settled(
+  { bytes, sha256 }: Published,
+  object: FoundObject | undefined,
+  reply?: Reply,
+): Omit<Settled, "verified" | "notes"> {
+  return {
+    bytes,
+    sha256,
+    etag: reply?.etag ?? object?.etag,
+    versionId: reply?.versionId ?? object?.versionId,
+  };
+}
+
+function notThere({ connection, bucket, key }: UploadJob, look: Look): DeliveryError {
+  const reason = look.state === "unknown" ? ` ${look.error.message}` : "";
+  return new DeliveryError(
+    "unavailable",
+    `${connection.description} answered with success, but s3://${bucket}/${key} is not there with this content. Something in between may answer in its place.${reason}`,
+    { code: "NotStored" },
+  );
+}
+
+function damaged({ bucket, key }: UploadJob, { bytes }: Published, object: FoundObject): DeliveryError {
+  return new DeliveryError(
+    "unavailable",
+    `s3://${bucket}/${key} has ${object.bytes} bytes after the upload, but ${bytes} were sent.`,
+    { code: "WrongSize", maxAttempts: 3 },
+  );
+}
