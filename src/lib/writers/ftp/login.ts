@@ -95,11 +95,14 @@ async function homeOf(session: FtpSession): Promise<string> {
 export async function tlsOptions(options: FtpConnectionOptions): Promise<ConnectionOptions | undefined> {
   const { host, serverName, ca, verifyCertificate, security } = options;
   if (security === "none") return undefined;
-  const { createSecureContext } = await import("node:tls");
-  const servername = serverName ?? (isIP(host) ? undefined : host);
+  const { checkServerIdentity, createSecureContext } = await import("node:tls");
+  const name = serverName ?? host;
   return {
-    host: serverName ?? host,
-    ...(servername !== undefined && !isIP(servername) && { servername }),
+    host,
+    // An address cannot be asked for in SNI (RFC 6066 §3), but a certificate can be for one.
+    ...(isIP(name)
+      ? { checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate) }
+      : { servername: name }),
     rejectUnauthorized: verifyCertificate,
     secureContext: createSecureContext(ca === undefined ? {} : { ca }),
   };

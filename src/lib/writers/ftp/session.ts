@@ -78,8 +78,8 @@ export class FtpSession {
     try {
       // The client leaves some operations pending for ever when it is closed, such as a TLS handshake.
       const { code, message } = await Promise.race([operation(this.#client), this.#ended]);
-      this.replies += 1;
       if (code === 421) throw this.refusal({ code, text: message }, step, details);
+      this.replies += 1;
       return { code, text: message };
     } catch (error) {
       this.doubtful = true;
