@@ -4,7 +4,7 @@ const mebibyte = 1024 * 1024;
 const maxParts = 10_000;
 const maxPartBytes = 5 * 1024 * mebibyte;
 /** Content of unknown length: the part size doubles after this many parts. */
-const partsPerStep = 1000;
+const partsPerStep = 900;
 
 /**
  * The size of the n-th part, counted from 1, so that the content fits into 10,000 parts.
