@@ -22,9 +22,8 @@ export function createBucketKeeper(
   return {
     async ensure(signal) {
       if (known) return;
-      if (await isMissing(connection, bucket, signal)) {
-        ruleDue = (await create(connection, bucket, signal)) && lifecycle !== undefined;
-      }
+      const missing = await isMissing(connection, bucket, signal);
+      if (missing && (await create(connection, bucket, signal))) ruleDue = true;
       // Only for a bucket that was made here: the request replaces all rules that are there.
       if (ruleDue && lifecycle) await putRule(connection, bucket, lifecycle, signal);
       ruleDue = false;

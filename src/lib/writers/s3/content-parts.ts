@@ -39,7 +39,16 @@ export async function openContent(
   partSizeBytes: number,
   signal: AbortSignal,
 ): Promise<ContentParts> {
-  const reading = await source.read({ signal });
+  const capacityOf = (n: number) => {
+    const partSize = partSizeFor(n, partSizeBytes, source.size);
+    return n === 1 ? Math.min(partSize, source.size ?? partSize) : partSize;
+  };
+  // Room first: a source that nobody reads for long may take that for a stall.
+  let room: (() => void) | undefined = await budget.take(capacityOf(1), signal);
+  const reading = await source.read({ signal }).catch((error: unknown) => {
+    room?.();
+    throw error;
+  });
   const { stream } = reading;
   const onAbort = () => stream.destroy();
   // Whoever reads sees the error; without a listener a late one would end the process.
@@ -60,9 +69,9 @@ export async function openContent(
   return {
     async next() {
       n += 1;
-      const partSize = partSizeFor(n, partSizeBytes, source.size);
-      const capacity = n === 1 ? Math.min(partSize, source.size ?? partSize) : partSize;
-      const giveBack = await budget.take(capacity, signal);
+      const capacity = capacityOf(n);
+      const giveBack = room ?? (await budget.take(capacity, signal));
+      room = undefined;
       try {
         const body = await read(capacity);
         bytes += body.length;
@@ -91,6 +100,7 @@ export async function openContent(
     close() {
       signal.removeEventListener("abort", onAbort);
       stream.destroy();
+      room?.();
     },
   };
 }

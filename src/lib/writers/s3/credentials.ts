@@ -18,7 +18,15 @@ export async function s3Credentials(options: S3ConnectionOptions): Promise<Crede
   );
   return fromTemporaryCredentials({
     ...(keys && { masterCredentials: keys }),
-    clientConfig: { region: options.region },
+    clientConfig: {
+      region: options.region,
+      // Of its own: the connection's authority vouches for the store, not for Amazon's token service.
+      requestHandler: {
+        connectionTimeout: options.connectTimeoutMs,
+        requestTimeout: options.idleTimeoutMs,
+        throwOnRequestTimeout: true,
+      },
+    },
     params: {
       RoleArn: options.roleArn,
       RoleSessionName: "data-distribution",

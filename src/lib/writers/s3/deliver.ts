@@ -4,7 +4,7 @@ import type { DataSource, Receipt, WriteRequest } from "../../types";
 import { numberedName } from "../target-name";
 import type { S3Connection } from "./connection";
 import { compareContent, digestSource } from "./identical";
-import { type FoundObject, lookAt } from "./look";
+import { type FoundObject, type Look, lookAt } from "./look";
 import { objectHeaders } from "./object-headers";
 import type { S3WriterOptions } from "./options";
 import { isOurs, isTaken, type Settled, settle } from "./settle";
@@ -62,7 +62,7 @@ async function send(attempt: Attempt, key: string, ifAbsent: boolean): Promise<D
 
 async function sendIfAbsent(attempt: Attempt, key: string): Promise<Delivered> {
   // The precondition alone would do, if every store knew it; and content that is refused need not be sent.
-  const look = await lookAt(attempt.connection, { bucket: attempt.options.bucket, key }, attempt.signal);
+  const look = await lookBefore(attempt, key);
   if (look.state === "found") {
     if (isOurs(look.object, attempt.request.deliveryId, attempt.source.size)) {
       return deliveredBefore(attempt, key, look.object);
@@ -70,6 +70,14 @@ async function sendIfAbsent(attempt: Attempt, key: string): Promise<Delivered> {
     throw taken(attempt, key);
   }
   return send(attempt, key, true);
+}
+
+/** What is there before the content is sent. Where the keys may not look, the sending goes on. */
+async function lookBefore({ connection, options: { bucket }, signal }: Attempt, key: string): Promise<Look> {
+  const look = await lookAt(connection, { bucket, key }, signal);
+  if (look.state === "unknown" && look.error.kind !== "denied" && look.error.kind !== "rejected")
+    throw look.error;
+  return look;
 }
 
 /** An attempt whose success nobody heard of put it there. */
@@ -90,8 +98,8 @@ async function deliveredBefore(attempt: Attempt, key: string, object: FoundObjec
 }
 
 async function sendIfDifferent(attempt: Attempt, key: string): Promise<Delivered> {
-  const { connection, options, source, signal } = attempt;
-  const look = await lookAt(connection, { bucket: options.bucket, key }, signal);
+  const { source, signal } = attempt;
+  const look = await lookBefore(attempt, key);
   if (look.state === "unknown") {
     const sent = await send(attempt, key, false);
     return { ...sent, notes: [...sent.notes, `What was there could not be compared: ${look.error.message}`] };
