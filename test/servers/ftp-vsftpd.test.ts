@@ -101,6 +101,7 @@ describe.runIf(available)("vsftpd", () => {
   test("its certificate is not trusted without its authority: invalid, nothing logged in", async () => {
     const { server, deliver } = await start({ tls: "explicit" }, { ca: undefined });
     await expect(deliver("x", "a.txt")).rejects.toMatchObject({ kind: "invalid" });
+    expect(await server.log()).toContain('"AUTH TLS"');
     expect(await server.log()).not.toContain('"USER');
   });
 

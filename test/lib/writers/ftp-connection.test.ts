@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   createFtpConnection,
   createFtpWriter,
@@ -120,6 +120,22 @@ describe("sessions", () => {
     expect(bench.server.commands).toContain("NOOP");
     expect(logins(bench)).toBe(1);
   }, 15_000);
+
+  test("an idle session is closed after half a minute", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const bench = await ftpBench();
+      await bench.deliver("a", "a.txt");
+      vi.advanceTimersByTime(29_000);
+      expect(bench.server.sessions.size).toBe(1);
+      vi.advanceTimersByTime(1_000);
+      await expect.poll(() => bench.server.sessions.size).toBe(0);
+      await bench.deliver("b", "b.txt");
+      expect(logins(bench)).toBe(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 
   test("a refusal of ours keeps the session", async () => {
     const bench = await ftpBench({ writer: { conflict: "fail" } });

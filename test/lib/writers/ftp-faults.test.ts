@@ -127,6 +127,27 @@ describe.each([{ before: {} }, { before: oldFile }])("an answer is lost, before 
   });
 });
 
+test("an old file as long as the new one is not taken for it", async () => {
+  const bench = await ftpBench();
+  const old = "x".repeat(content.length);
+  await bench.disk.put("a.txt", Buffer.from(old));
+  bench.server.hook = on("STOR", { keepBytes: 5, drop: "after" }, 1);
+  expect(await bench.fail(content, "a.txt")).toMatchObject({ kind: "unavailable" });
+  expect(await filesOf(bench)).toEqual({ "a.txt": old });
+  const deliveryId = randomUUID();
+  const writer = bench.writer();
+  // The rename is not done, and the answers to it and to the look at it are lost.
+  bench.server.hook = (command, argument) => {
+    const lost = command === "RNTO" || (command === "SIZE" && argument === "/a.txt");
+    return lost ? { drop: "before" } : undefined;
+  };
+  await bench.failWith(writer, content, "a.txt", { deliveryId });
+  bench.server.hook = undefined;
+  expect(await filesOf(bench)).toEqual({ "a.txt": old });
+  await bench.deliverWith(writer, content, "a.txt", { deliveryId });
+  expect(await filesOf(bench)).toEqual({ "a.txt": content });
+});
+
 describe("an answer to RNTO is lost and the server is gone", () => {
   for (const conflict of ["fail", "keep-both", "replace"]) {
     test(`the next attempt finds its own file (${conflict})`, async () => {

@@ -108,7 +108,7 @@ export function createFtpConnection(options: FtpConnectionOptions): FtpConnectio
     open += 1;
     try {
       tls ??= tlsOptions(options);
-      const session = await openFtpSession(options, context, await tls, signal);
+      const session = await openFtpSession(options, context, tls, signal);
       session.replies = 1;
       return session;
     } catch (error) {

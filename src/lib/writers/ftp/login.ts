@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { ConnectionOptions } from "node:tls";
+import { type ConnectionOptions, checkServerIdentity, createSecureContext } from "node:tls";
 import { DeliveryError } from "../../errors";
 import type { FtpConnectionOptions } from "./options";
 import { FtpSession, type FtpSessionContext } from "./session";
@@ -92,10 +92,9 @@ async function homeOf(session: FtpSession): Promise<string> {
 }
 
 /** What every TLS connection of the client starts with; the secure context is costly, so it is shared. */
-export async function tlsOptions(options: FtpConnectionOptions): Promise<ConnectionOptions | undefined> {
+export function tlsOptions(options: FtpConnectionOptions): ConnectionOptions | undefined {
   const { host, serverName, ca, verifyCertificate, security } = options;
   if (security === "none") return undefined;
-  const { checkServerIdentity, createSecureContext } = await import("node:tls");
   const name = serverName ?? host;
   return {
     host,
