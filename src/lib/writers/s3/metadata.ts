@@ -7,19 +7,28 @@ const maxMetadataBytes = 2048;
  * User metadata as S3 can carry it in headers: names in lower case with `-` for what a header name cannot
  * hold (RFC 9110 §5.1), values outside of printable ASCII as encoded words (RFC 2047), which is how S3
  * itself gives such values back.
- * @param own names of ours, which win
- * @throws DeliveryError `rejected` for more than 2 KB, and for two names that become the same
+ * @param layers a name in a later one wins
+ * @throws DeliveryError `rejected` for more than 2 KB, and for two names of a layer that become the same
  */
 export function encodeUserMetadata(
-  metadata: Readonly<Record<string, string>>,
-  own: Readonly<Record<string, string>>,
+  ...layers: readonly Readonly<Record<string, string>>[]
 ): Record<string, string> {
+  const encoded: Record<string, string> = Object.assign({}, ...layers.map(encodeLayer));
+  const bytes = Object.entries(encoded).reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  if (bytes <= maxMetadataBytes) return encoded;
+  throw new DeliveryError(
+    "rejected",
+    `The metadata takes ${bytes} bytes; S3 takes ${maxMetadataBytes}. Leave some out or shorten them.`,
+  );
+}
+
+function encodeLayer(metadata: Readonly<Record<string, string>>): Record<string, string> {
   const origins = new Map<string, string>();
   const encoded: Record<string, string> = {};
   for (const [name, value] of Object.entries(metadata)) {
     const headerName = encodeMetadataName(name);
     const earlier = origins.get(headerName);
-    if (earlier !== undefined && earlier !== name) {
+    if (earlier !== undefined) {
       throw new DeliveryError(
         "rejected",
         `The metadata names "${earlier}" and "${name}" are the same to S3 (${headerName}). Rename one of them.`,
@@ -27,14 +36,6 @@ export function encodeUserMetadata(
     }
     origins.set(headerName, name);
     encoded[headerName] = encodeMetadataValue(value);
-  }
-  Object.assign(encoded, own);
-  const bytes = Object.entries(encoded).reduce((sum, [name, value]) => sum + name.length + value.length, 0);
-  if (bytes > maxMetadataBytes) {
-    throw new DeliveryError(
-      "rejected",
-      `The metadata takes ${bytes} bytes; S3 takes ${maxMetadataBytes}. Leave some out or shorten them.`,
-    );
   }
   return encoded;
 }

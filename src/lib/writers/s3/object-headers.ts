@@ -35,10 +35,10 @@ export function objectHeaders(
   { contentType, sha256 }: { contentType: string; sha256: string | undefined },
 ): ObjectHeaders {
   const { attributes } = request;
-  const metadata = encodeUserMetadata(
-    { ...options.metadata, ...request.metadata },
-    { [deliveryIdName]: request.deliveryId, ...(sha256 !== undefined && { [sha256Name]: sha256 }) },
-  );
+  const metadata = encodeUserMetadata(options.metadata, request.metadata, {
+    [deliveryIdName]: request.deliveryId,
+    ...(sha256 !== undefined && { [sha256Name]: sha256 }),
+  });
   const tagging = encodeTags(attributes);
   const disposition = present(attributes.contentDisposition);
   const cacheControl = present(attributes.cacheControl);
