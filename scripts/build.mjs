@@ -1,0 +1,59 @@
+// Builds dist/: compiles src/ and puts what Node-RED looks for beside each node. With --if-stale it
+// does so only when something that goes into dist/ has changed since the last build.
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
+import { join } from "node:path";
+
+process.chdir(join(import.meta.dirname, ".."));
+const inputs = ["src", "icons", "tsconfig.json", "tsconfig.build.json", "scripts/build.mjs"];
+
+if (!process.argv.includes("--if-stale") || isStale()) build();
+
+function isStale() {
+  return !existsSync("dist") || Math.max(...inputs.map(newestChangeMs)) > statSync("dist").mtimeMs;
+}
+
+/** Folders count too: their time changes when a file in them is removed. */
+function newestChangeMs(path) {
+  const stats = statSync(path);
+  if (!stats.isDirectory()) return stats.mtimeMs;
+  return Math.max(stats.mtimeMs, ...readdirSync(path).map((name) => newestChangeMs(join(path, name))));
+}
+
+function build() {
+  const startedAt = new Date();
+  // Made aside and then renamed, so that nobody loads half a build, and a failed one leaves the old.
+  const out = join(".cache", `build-${process.pid}`);
+  try {
+    const tsc = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json", "--outDir", out];
+    const { status } = spawnSync(process.execPath, tsc, { stdio: "inherit" });
+    process.exitCode = status ?? 1;
+    if (status !== 0) return;
+    for (const node of readdirSync("src/nodes")) copyBesideNode(node, join(out, "nodes", node));
+    utimesSync(out, startedAt, startedAt);
+    rmSync("dist", { recursive: true, force: true });
+    renameSync(out, "dist");
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
+/** `shared` and the like have no editor half: they are no nodes. */
+function copyBesideNode(node, to) {
+  const from = join("src/nodes", node);
+  if (!existsSync(join(from, `${node}.html`))) return;
+  mkdirSync(to, { recursive: true });
+  cpSync(join(from, `${node}.html`), join(to, `${node}.html`));
+  cpSync(join(from, "locales"), join(to, "locales"), { recursive: true });
+  const icon = join("icons", `${node}.svg`);
+  if (existsSync(icon)) cpSync(icon, join(to, "icons", `${node}.svg`));
+}

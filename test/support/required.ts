@@ -1,0 +1,27 @@
+import { appendFileSync, existsSync } from "node:fs";
+import { relative } from "node:path";
+import { expect } from "vitest";
+
+/**
+ * Whether a program that this file's tests need is on this machine. If it is not, says so by name on
+ * stderr and in the list that `npm test` ends with.
+ * @throws Error under CI, where nothing may be left out.
+ */
+export function requireTool(name: string, path: string): boolean {
+  return requireThat(existsSync(path), `${name} is not installed (${path})`);
+}
+
+/**
+ * The same for anything else that a machine may lack.
+ * @param reason ends the sentence "not run because …"
+ */
+export function requireThat(present: boolean, reason: string): boolean {
+  if (present) return true;
+  const suite = relative(process.cwd(), expect.getState().testPath ?? "unknown suite");
+  const line = `NOT RUN: ${suite}: ${reason}`;
+  process.stderr.write(`${line}\n`);
+  // scripts/test.mjs reads it: what a worker prints scrolls away.
+  if (process.env.NOT_RUN_LIST) appendFileSync(process.env.NOT_RUN_LIST, `${line}\n`);
+  if (process.env.CI) throw new Error(line);
+  return false;
+}
