@@ -1,0 +1,21 @@
+// `npm run demo`: installs and builds what is missing, then starts the demo.
+import { spawn } from "node:child_process";
+import { installIfStale, packageRoot, runOrExit } from "./install.mjs";
+
+installIfStale();
+runOrExit(process.execPath, ["scripts/build.mjs", "--if-stale"]);
+const demo = spawn(process.execPath, ["--import", "tsx", "demo/main.ts", ...process.argv.slice(2)], {
+  cwd: packageRoot,
+  stdio: "inherit",
+});
+// Ctrl+C reaches the demo by itself, as it sits at the same terminal: it ends first, then we do.
+process.on("SIGINT", () => {
+  if (!process.stdin.isTTY) demo.kill("SIGINT");
+});
+process.on("SIGTERM", () => demo.kill("SIGTERM"));
+process.on("SIGHUP", () => demo.kill("SIGHUP"));
+demo.on("exit", (code, signal) => {
+  if (signal === null) process.exit(code ?? 1);
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+});
