@@ -44,6 +44,9 @@ RED.hooks.add("onReceive.test", ({ msg, destination }) => {
   if (destination.node?.type === "debug") send({ event: "message", id: destination.id, msg });
 });
 
+process.on("message", (question) => {
+  if (question === "loaded files") send({ event: "loaded", files: Object.keys(require.cache) });
+});
 for (const signal of ["SIGTERM", "SIGINT"]) {
   process.once(signal, () => RED.stop().then(() => process.exit()));
 }

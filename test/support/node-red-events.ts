@@ -24,6 +24,7 @@ type ChildEvent =
   | { event: "status"; id: string; status: NodeStatus }
   | { event: "comms"; topic: string; data: unknown }
   | { event: "message"; id: string; msg: Message }
+  | { event: "loaded"; files: string[] }
   | { event: "listening"; port: number }
   | { event: "not-started"; reason: string }
   | { event: "started" };
@@ -36,6 +37,8 @@ interface Seen {
   notStarted?: string | undefined;
   exit?: [code: number | null, signal: NodeJS.Signals | null];
   output: string;
+  /** The answer to the question of the same name. */
+  loadedFiles?: string[] | undefined;
   readonly log: LogEntry[];
   readonly statuses: Map<string, NodeStatus>;
   readonly messages: Map<string, Message[]>;
@@ -85,7 +88,12 @@ export function observe(child: ChildProcess) {
       await once(news, "news", { signal }).catch(() => undefined);
     }
   }
-  return { state, until, queries: queriesOf(state, until) };
+  async function loadedFiles(): Promise<readonly string[]> {
+    state.loadedFiles = undefined;
+    child.send("loaded files");
+    return until("the loaded files", () => state.loadedFiles);
+  }
+  return { state, until, queries: { ...queriesOf(state, until), loadedFiles } };
 }
 
 function note(state: Seen, message: ChildEvent): void {
@@ -93,6 +101,7 @@ function note(state: Seen, message: ChildEvent): void {
   else if (message.event === "status") state.statuses.set(message.id, message.status);
   else if (message.event === "comms") append(state.comms, message.topic, message.data);
   else if (message.event === "message") append(state.messages, message.id, message.msg);
+  else if (message.event === "loaded") state.loadedFiles = message.files;
   else if (message.event === "listening") state.port = message.port;
   else if (message.event === "started") state.starts++;
   else state.notStarted = message.reason;

@@ -68,6 +68,8 @@ export interface NodeRedProcess {
   waitForLog(pattern: RegExp, timeoutMs?: number): Promise<LogEntry>;
   /** What went to the editors under a topic. */
   comms(topic: string): readonly unknown[];
+  /** The CommonJS files in its memory: what has been loaded so far. */
+  loadedFiles(): Promise<readonly string[]>;
   /** @throws Error with what it wrote, when `find` stays undefined for that long or the process ends */
   until<T>(what: string, find: () => T | undefined, timeoutMs?: number): Promise<T>;
   /** The most memory it held at any time, in bytes. Linux only. */

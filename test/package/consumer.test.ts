@@ -1,0 +1,85 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { packageRoot } from "../support/built-package";
+import { installPackage } from "../support/installed-package";
+
+const run = promisify(execFile);
+
+/** Delivers a text into memory, and prints what came of it. */
+const script = `
+const files = new Map();
+const source = await openSource({ kind: "text", name: "a.txt", text: "hello" }, { spool: undefined });
+const writer = createMemoryWriter({ files });
+const receipt = await writer.write(
+  source,
+  { deliveryId: "1", target: "b/a.txt", contentType: undefined, metadata: {}, attributes: {} },
+  { signal: new AbortController().signal, onProgress: () => undefined },
+);
+console.log(receipt.outcome, Buffer.from(files.get("b/a.txt")).toString(), new DeliveryError("denied", "no").kind);
+`;
+
+const typedScript = `
+import { DeliveryError, type Delivery, type SourceSpec, type Writer } from "@data-distribution/node-red/lib";
+import { createFtpConnection, createS3Writer, renderTemplate } from "@data-distribution/node-red/lib";
+
+export const spec: SourceSpec = { kind: "text", name: "a.txt", text: "hello" };
+export const text: string = renderTemplate("{{yyyy}}", { now: new Date() });
+export function targetOf(delivery: Delivery): string {
+  if (delivery.state === "gave-up") throw new DeliveryError("rejected", "no");
+  return delivery.target;
+}
+export const writerOf: (...args: Parameters<typeof createS3Writer>) => Writer = createS3Writer;
+export type Connection = ReturnType<typeof createFtpConnection>;
+// @ts-expect-error: a spec without a kind is none
+export const wrong: SourceSpec = { name: "a.txt", text: "hello" };
+`;
+
+describe("the library, installed from the tarball, without Node-RED", () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    const installed = await installPackage();
+    folder = mkdtempSync(path.join(tmpdir(), "consumer-"));
+    symlinkSync(path.join(installed.folder, "node_modules"), path.join(folder, "node_modules"));
+  }, 180_000);
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const names = "createMemoryWriter, DeliveryError, openSource";
+
+  test("a CommonJS script requires it", async () => {
+    const code = `const { ${names} } = require("@data-distribution/node-red/lib"); (async () => { ${script} })();`;
+    writeFileSync(path.join(folder, "script.cjs"), code);
+    const { stdout } = await run(process.execPath, ["script.cjs"], { cwd: folder });
+    expect(stdout).toBe("delivered hello denied\n");
+  });
+
+  test("an ES module imports it by name", async () => {
+    const code = `import { ${names} } from "@data-distribution/node-red/lib"; ${script}`;
+    writeFileSync(path.join(folder, "script.mjs"), code);
+    const { stdout } = await run(process.execPath, ["script.mjs"], { cwd: folder });
+    expect(stdout).toBe("delivered hello denied\n");
+  });
+
+  test("there is no other door", async () => {
+    const code = `require("@data-distribution/node-red/dist/lib/errors.js");`;
+    const attempt = run(process.execPath, ["-e", code], { cwd: folder });
+    await expect(attempt).rejects.toThrow("ERR_PACKAGE_PATH_NOT_EXPORTED");
+  });
+
+  test.each(["cts", "mts"])("TypeScript checks a strict .%s against its types", async (extension) => {
+    const project = path.join(folder, extension);
+    mkdirSync(project);
+    writeFileSync(path.join(project, `consumer.${extension}`), typedScript);
+    const tsc = path.join(packageRoot, "node_modules/typescript/bin/tsc");
+    const types = path.join(packageRoot, "node_modules/@types");
+    const options = ["--strict", "--noEmit", "--module", "node16", "--target", "es2022", "--skipLibCheck"];
+    const args = [...options, "--typeRoots", types, "--types", "node", `consumer.${extension}`];
+    const { stdout } = await run(process.execPath, [tsc, ...args], { cwd: project }).catch((error) => error);
+    expect(stdout).toBe("");
+  });
+});
