@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, lstatSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 export const packageRoot = join(import.meta.dirname, "..");
@@ -26,5 +26,10 @@ export function installIfStale() {
   const installed = join(packageRoot, "node_modules/.package-lock.json");
   const wanted = join(packageRoot, "package-lock.json");
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return;
+  if (lstatSync(join(packageRoot, "node_modules"), { throwIfNoEntry: false })?.isSymbolicLink()) {
+    // npm ci would empty the folder that it leads to, which belongs to another checkout.
+    console.error("node_modules is a link to a folder older than package-lock.json: run npm ci there.");
+    process.exit(1);
+  }
   runOrExit("npm", ["ci"]);
 }
