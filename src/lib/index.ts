@@ -1,4 +1,7 @@
 export * from "./errors";
+export * from "./notifiers/log";
+export * from "./notifiers/mail";
+export * from "./notifiers/messages";
 export * from "./options";
 export type * from "./store/delivery-store";
 export type * from "./types";
