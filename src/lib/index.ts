@@ -1,9 +1,12 @@
+export * from "./content-type";
 export * from "./errors";
 export * from "./notifiers/log";
 export * from "./notifiers/mail";
 export * from "./notifiers/messages";
 export * from "./options";
+export * from "./sources";
 export type * from "./store/delivery-store";
+export * from "./templates";
 export type * from "./types";
 export * from "./writers/ftp";
 export * from "./writers/memory";

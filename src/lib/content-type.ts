@@ -1,0 +1,76 @@
+import path from "node:path";
+
+const types: Record<string, string> = {
+  "7z": "application/x-7z-compressed",
+  avif: "image/avif",
+  avro: "application/avro",
+  bin: "application/octet-stream",
+  bmp: "image/bmp",
+  bz2: "application/x-bzip2",
+  css: "text/css",
+  csv: "text/csv",
+  doc: "application/msword",
+  docx: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+  eml: "message/rfc822",
+  epub: "application/epub+zip",
+  geojson: "application/geo+json",
+  gif: "image/gif",
+  gz: "application/gzip",
+  htm: "text/html",
+  html: "text/html",
+  ico: "image/vnd.microsoft.icon",
+  ics: "text/calendar",
+  jpeg: "image/jpeg",
+  jpg: "image/jpeg",
+  js: "text/javascript",
+  json: "application/json",
+  jsonl: "application/jsonl",
+  log: "text/plain",
+  md: "text/markdown",
+  mjs: "text/javascript",
+  mp3: "audio/mpeg",
+  mp4: "video/mp4",
+  ndjson: "application/x-ndjson",
+  odp: "application/vnd.oasis.opendocument.presentation",
+  ods: "application/vnd.oasis.opendocument.spreadsheet",
+  odt: "application/vnd.oasis.opendocument.text",
+  ogg: "audio/ogg",
+  parquet: "application/vnd.apache.parquet",
+  pdf: "application/pdf",
+  pem: "application/x-pem-file",
+  png: "image/png",
+  ppt: "application/vnd.ms-powerpoint",
+  pptx: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+  rtf: "application/rtf",
+  sql: "application/sql",
+  svg: "image/svg+xml",
+  tar: "application/x-tar",
+  tgz: "application/gzip",
+  tif: "image/tiff",
+  tiff: "image/tiff",
+  tsv: "text/tab-separated-values",
+  txt: "text/plain",
+  vcf: "text/vcard",
+  wasm: "application/wasm",
+  wav: "audio/wav",
+  webm: "video/webm",
+  webp: "image/webp",
+  xls: "application/vnd.ms-excel",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+  xml: "application/xml",
+  xz: "application/x-xz",
+  yaml: "application/yaml",
+  yml: "application/yaml",
+  zip: "application/zip",
+  zst: "application/zstd",
+};
+
+/**
+ * The media type that a file name's last extension stands for (IANA's media types registry, and what is in
+ * common use where that has none), without parameters: a name does not tell an encoding.
+ * `application/octet-stream` when it tells nothing.
+ */
+export function contentTypeOf(name: string): string {
+  const extension = path.posix.extname(name).slice(1).toLowerCase();
+  return (Object.hasOwn(types, extension) && types[extension]) || "application/octet-stream";
+}

@@ -1,0 +1,55 @@
+import { readdir, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { codeOf } from "../errors";
+import type { Turns } from "./spool";
+
+const hourMs = 60 * 60 * 1000;
+const dayMs = 24 * hourMs;
+
+export interface PruneLimits {
+  keep: ReadonlySet<string>;
+  maxAgeMs: number;
+  maxBytes: number;
+  inTurn: Turns;
+}
+
+/** What `Spool.prune` promises. Files with other names are nobody's business here. */
+export async function pruneFolder(folder: string, limits: PruneLimits): Promise<number> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  });
+  const now = Date.now();
+  const contents: { name: string; size: number; mtimeMs: number }[] = [];
+  let removed = 0;
+  for (const name of names) {
+    const isContent = /^[0-9a-f]{64}$/.test(name);
+    if (!isContent && !name.endsWith(".tmp")) continue;
+    const stats = await stat(path.join(folder, name)).catch(() => undefined);
+    if (!stats?.isFile()) continue;
+    if (isContent) contents.push({ name, size: stats.size, mtimeMs: stats.mtimeMs });
+    else if (await removeOlder(folder, name, now - dayMs, limits.inTurn)) removed++;
+  }
+
+  let total = contents.reduce((sum, { size }) => sum + size, 0);
+  contents.sort((a, b) => a.mtimeMs - b.mtimeMs);
+  for (const { name, size } of contents) {
+    if (limits.keep.has(name)) continue;
+    const spare = total > limits.maxBytes ? Math.min(limits.maxAgeMs, hourMs) : limits.maxAgeMs;
+    if (!(await removeOlder(folder, name, now - spare, limits.inTurn))) continue;
+    total -= size;
+    removed++;
+  }
+  return removed;
+}
+
+/** Looks once more in its turn: the content may have been put again since. */
+function removeOlder(folder: string, name: string, thanMs: number, inTurn: Turns): Promise<boolean> {
+  return inTurn(async () => {
+    const file = path.join(folder, name);
+    const stats = await stat(file).catch(() => undefined);
+    if (!stats || stats.mtimeMs > thanMs) return false;
+    await rm(file, { force: true });
+    return true;
+  });
+}

@@ -1,0 +1,187 @@
+import http from "node:http";
+import https from "node:https";
+import { DeliveryError } from "../errors";
+import type { UrlSpec } from "../types";
+import { contentFeed } from "./content";
+import { defaultStallTimeoutMs, type Feed } from "./reading";
+import { cancelled, tooLarge } from "./source-errors";
+import { isMediaType } from "./spec";
+import { checkLiteralAddress, publicLookup } from "./url-address";
+import { classifyBodyError, classifyUrlError, cutShort, describeUrl, statusError } from "./url-errors";
+
+const maxRedirects = 5;
+const redirectStatuses = new Set([301, 302, 303, 307, 308]);
+
+export interface FetchOptions {
+  signal?: AbortSignal | undefined;
+  allowPrivateAddresses?: boolean | undefined;
+  allowUnknownLength?: boolean | undefined;
+  maxBytes?: number | undefined;
+  /** For name, connection and TLS together. Default: 30 s. */
+  connectTimeoutMs?: number | undefined;
+  /** Between the request and its answer. Default: 60 s. */
+  stallTimeoutMs?: number | undefined;
+}
+
+export interface Fetched {
+  /** The bytes as they came: they are asked for, and kept, without a content coding. */
+  feed: Feed;
+  /** What the server says of it, unless that says nothing. */
+  contentType: string | undefined;
+}
+
+type Headers = Record<string, string>;
+
+/**
+ * Gets what is at an http or https address. `fetch` is of no use here: it unpacks without a limit, keeps
+ * headers across origins and asks for names where nobody can check the answer.
+ * @throws DeliveryError as the table of source errors says; no message holds a user, password or query
+ */
+export async function fetchUrl(spec: UrlSpec, options: FetchOptions): Promise<Fetched> {
+  let url = parseUrl(spec.url);
+  let headers = checkHeaders(spec.headers ?? {});
+  for (let redirects = 0; ; redirects++) {
+    const response = await request(url, headers, options);
+    if (!redirectStatuses.has(response.statusCode ?? 0)) return accept(response, url, options);
+    response.destroy();
+    if (redirects === maxRedirects) {
+      throw new DeliveryError("invalid", `${describeUrl(url)} leads on after ${maxRedirects} redirects.`);
+    }
+    const next = redirectTarget(response, url);
+    // What is meant for one server is not for another, which may be anybody's.
+    if (next.origin !== url.origin) headers = {};
+    url = next;
+  }
+}
+
+function redirectTarget(response: http.IncomingMessage, url: URL): URL {
+  const { location } = response.headers;
+  if (location === undefined || !URL.canParse(location, url.href)) throw statusError(response, url);
+  const next = new URL(location, url);
+  const sameOrigin = next.origin === url.origin;
+  next.username = sameOrigin ? url.username : "";
+  next.password = sameOrigin ? url.password : "";
+  return parseUrl(next.href);
+}
+
+function parseUrl(text: string): URL {
+  if (!URL.canParse(text)) {
+    throw new DeliveryError(
+      "invalid",
+      "The source's address is not a URL such as https://example.com/file.csv.",
+    );
+  }
+  const url = new URL(text);
+  if (url.protocol === "http:" || url.protocol === "https:") return url;
+  throw new DeliveryError(
+    "invalid",
+    `The source's address begins with ${url.protocol} but only http: and https: can be fetched.`,
+  );
+}
+
+function checkHeaders(headers: Headers): Headers {
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      http.validateHeaderName(name);
+      http.validateHeaderValue(name, value);
+    } catch {
+      throw new DeliveryError(
+        "invalid",
+        `The header ${JSON.stringify(name)} cannot be sent: it holds a wrong character.`,
+      );
+    }
+  }
+  return headers;
+}
+
+function request(url: URL, headers: Headers, options: FetchOptions): Promise<http.IncomingMessage> {
+  const { signal, connectTimeoutMs = 30_000, stallTimeoutMs = defaultStallTimeoutMs } = options;
+  if (!options.allowPrivateAddresses) checkLiteralAddress(url);
+  return new Promise((resolve, reject) => {
+    const client = url.protocol === "https:" ? https : http;
+    const get = client.get(url, {
+      // A socket of a shared agent may lead anywhere.
+      agent: false,
+      headers: { ...withoutCoding(headers), "accept-encoding": "identity" },
+      ...(!options.allowPrivateAddresses && { lookup: publicLookup }),
+      // Node.js gives each address only 250 ms, which far servers need for themselves.
+      autoSelectFamilyAttemptTimeout: 2_000,
+    } as https.RequestOptions);
+
+    const timeOut = (afterMs: number, what: string) =>
+      setTimeout(() => get.destroy(timedOut(url, what, afterMs)), afterMs);
+    let clock = timeOut(connectTimeoutMs, "could not be connected to");
+    const onConnect = () => {
+      clearTimeout(clock);
+      clock = timeOut(stallTimeoutMs, "did not answer");
+    };
+    const abort = () => get.destroy(cancelled(signal?.reason));
+    const settle = () => {
+      clearTimeout(clock);
+      signal?.removeEventListener("abort", abort);
+    };
+
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    get.once("socket", (socket) => socket.once(client === https ? "secureConnect" : "connect", onConnect));
+    get.once("response", (response) => {
+      settle();
+      resolve(response);
+    });
+    // Stays: a late error of a connection that nobody needs any more must not end the process.
+    get.on("error", (error) => {
+      settle();
+      reject(classifyUrlError(error, url));
+    });
+  });
+}
+
+function withoutCoding(headers: Headers): Headers {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => name.toLowerCase() !== "accept-encoding"),
+  );
+}
+
+function accept(response: http.IncomingMessage, url: URL, options: FetchOptions): Fetched {
+  try {
+    checkAnswer(response, url, options);
+  } catch (error) {
+    response.destroy();
+    throw error;
+  }
+  const type = response.headers["content-type"];
+  const body = contentFeed(response, describeUrl(url), (error) => classifyBodyError(error, url));
+  return {
+    feed: {
+      async next() {
+        const chunk = await body.next();
+        if (chunk === undefined && !response.complete) throw cutShort(url);
+        return chunk;
+      },
+      close: body.close,
+    },
+    contentType: isMediaType(type) && !/^application\/octet-stream/i.test(type) ? type : undefined,
+  };
+}
+
+function checkAnswer(response: http.IncomingMessage, url: URL, options: FetchOptions): void {
+  const { statusCode = 0, headers } = response;
+  // 206 is a part, and nobody asked for one.
+  if (statusCode < 200 || statusCode > 299 || statusCode === 206) throw statusError(response, url);
+  const { maxBytes = Infinity, allowUnknownLength = false } = options;
+  if (Number(headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const told = headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
+  if (told || statusCode === 204 || statusCode === 205 || allowUnknownLength) return;
+  throw new DeliveryError(
+    "invalid",
+    `The web server ${url.host} does not say how long ${describeUrl(url)} is, so a broken connection would look like its end. Have it send Content-Length.`,
+  );
+}
+
+function timedOut(url: URL, what: string, afterMs: number): DeliveryError {
+  return new DeliveryError(
+    "unavailable",
+    `The web server ${url.host} ${what} within ${Math.round(afterMs / 100) / 10} seconds.`,
+    { code: "ETIMEDOUT" },
+  );
+}
