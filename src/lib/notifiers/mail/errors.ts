@@ -141,12 +141,6 @@ function loss(failure: SmtpFailure, { where, secrets }: SmtpErrorPlace, cause: E
         `${server} broke off while TLS was being set up. If it goes on, check its TLS settings.`,
         { code, cause },
       );
-    case "EAUTH":
-      return new DeliveryError("invalid", `The login to ${where} is not possible: ${said}`, { code, cause });
-    case "EENVELOPE":
-      return new DeliveryError("invalid", `The mail to ${where} was not sent: ${said}`, { code, cause });
-    case "EMESSAGE":
-      return new DeliveryError("rejected", `The mail is too much for ${where}: ${said}`, { code, cause });
     case "EPROTOCOL":
       return new DeliveryError(
         "unavailable",
