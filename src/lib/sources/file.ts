@@ -2,7 +2,7 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { DeliveryError } from "../errors";
 import type { FileSpec } from "../types";
-import { chunkBytes, type Feed } from "./reading";
+import { chunkBytes, type Feed, readAhead } from "./reading";
 import { classifyFileError } from "./source-errors";
 
 /** What tells one state of a file from another. */
@@ -37,7 +37,7 @@ export async function openFile(spec: FileSpec, start = 0): Promise<Feed> {
   try {
     const opened = pinOf(await handle.stat(), path);
     comparePin(spec, opened, path);
-    return feedOf(handle, { ...opened, path }, start);
+    return readAhead(feedOf(handle, { ...opened, path }, start));
   } catch (error) {
     await handle.close().catch(() => {});
     throw classifyFileError(error, path);

@@ -4,7 +4,7 @@ import { contentFeed, onceFeed } from "./content";
 import { openFile } from "./file";
 import { prepareSource } from "./prepare";
 import { createReading, type Feed } from "./reading";
-import { classifyStreamError } from "./source-errors";
+import { cancelled, classifyStreamError } from "./source-errors";
 import { notThere, type Spool } from "./spool";
 
 export interface OpenContext {
@@ -68,6 +68,7 @@ function dataSource(
     size,
     sha256,
     async read(options: ReadOptions = {}): Promise<SourceReading> {
+      if (options.signal?.aborted) throw cancelled(options.signal.reason);
       const feed = await open(options.start ?? 0);
       const what = spec.kind === "file" ? `the source file ${spec.path}` : `the source ${name}`;
       return createReading(feed, {

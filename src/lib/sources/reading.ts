@@ -20,6 +20,21 @@ export interface Feed {
   close(): void;
 }
 
+/** Asks for the next chunk before it is wanted, so that the disk works while the last one is hashed. */
+export function readAhead(feed: Feed): Feed {
+  let ahead: Promise<Uint8Array | undefined> | undefined;
+  return {
+    async next() {
+      const chunk = await (ahead ?? feed.next());
+      ahead = chunk && feed.next();
+      // Its error is for whoever asks for it; nobody may ever do.
+      ahead?.catch(() => {});
+      return chunk;
+    },
+    close: feed.close,
+  };
+}
+
 export interface StreamOptions {
   signal?: AbortSignal | undefined;
   /** For sentences: `the file /data/a.csv`. */
@@ -81,6 +96,8 @@ export function streamOf(feed: Feed, options: StreamOptions): Readable {
       done(error);
     },
   });
+  // An error may come before its reader listens; whoever reads later is told all the same.
+  stream.on("error", () => {});
   if (signal?.aborted) abort();
   else signal?.addEventListener("abort", abort, { once: true });
   return stream;

@@ -3,7 +3,7 @@ import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { codeOf, DeliveryError } from "../errors";
-import { chunkBytes, type Feed, streamOf } from "./reading";
+import { chunkBytes, type Feed, readAhead, streamOf } from "./reading";
 import { classifySpoolError } from "./source-errors";
 import { pruneFolder } from "./spool-prune";
 import { type Written, writeStream } from "./spool-write";
@@ -92,7 +92,7 @@ export function createSpool({ folder, maxAgeMs = sevenDaysMs, maxBytes = Infinit
     },
     open(sha256, { start = 0 } = {}) {
       const file = pathOf(sha256);
-      return streamOf(lazyFeed(file, start), { what: `the spool's file ${path.basename(file)}` });
+      return streamOf(readAhead(lazyFeed(file, start)), { what: `the spool's file ${path.basename(file)}` });
     },
     async prune(keep) {
       try {

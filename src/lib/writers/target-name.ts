@@ -18,7 +18,8 @@ export function splitTargetName(target: string): [string, ...string[]] {
   if (forbidden.test(name)) throw refuse("holds a control character, such as a line break. Remove it.");
   if (!isWellFormed(name)) throw refuse("is not well-formed Unicode text.");
   const segments = name.split("/");
-  if (segments.includes("..") || segments.includes(".")) {
+  // Servers on Windows take a backslash for a slash.
+  if (name.split(/[/\\]/).some((part) => part === ".." || part === ".")) {
     throw refuse('holds a "." or ".." folder, which could leave the configured folder. Remove it.');
   }
   if (segments.at(-1) === "") throw refuse("ends in a slash. Add the file name.");
@@ -39,7 +40,10 @@ export function numberedName(leaf: string, n: number): string {
 }
 
 function printable(name: string): string {
-  return JSON.stringify(name).slice(1, -1);
+  const spellOut = (control: string) => `\\u00${control.charCodeAt(0).toString(16)}`;
+  return JSON.stringify(name)
+    .slice(1, -1)
+    .replace(/[\u007f-\u009f]/g, spellOut);
 }
 
 function isWellFormed(name: string): boolean {
