@@ -128,9 +128,13 @@ function createReader(input: Record<string, unknown>, problems: string[]): Optio
       }
       const unknown = value.filter((entry) => !choices.includes(entry));
       if (unknown.length > 0) {
-        problem(`${name} can hold only ${choices.join(", ")}, not ${unknown.map(String).join(", ")}`);
+        problem(`${name} can hold only ${choices.join(", ")}, not ${unknown.map(shown).join(", ")}`);
       }
       return choices.filter((choice) => value.includes(choice));
     },
   };
+}
+
+function shown(entry: unknown): string {
+  return typeof entry === "object" ? "an object" : String(entry);
 }

@@ -111,7 +111,10 @@ function toJson(payload: unknown): string {
       cause: error,
     });
   }
-  throw new DeliveryError("invalid", `The payload is a ${typeof payload}. Send text, a Buffer or an object.`);
+  throw new DeliveryError(
+    "invalid",
+    `A payload of the type ${typeof payload} cannot be delivered. Send text, a Buffer or an object.`,
+  );
 }
 
 /** @throws DeliveryError `invalid` */

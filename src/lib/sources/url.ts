@@ -65,7 +65,7 @@ function redirectTarget(response: http.IncomingMessage, url: URL): URL {
 }
 
 function parseUrl(text: string): URL {
-  if (!URL.canParse(text)) {
+  if (!URL.canParse(text) || !hasPlainCredentials(new URL(text))) {
     throw new DeliveryError(
       "invalid",
       "The source's address is not a URL such as https://example.com/file.csv.",
@@ -77,6 +77,16 @@ function parseUrl(text: string): URL {
     "invalid",
     `The source's address begins with ${url.protocol} but only http: and https: can be fetched.`,
   );
+}
+
+/** Node.js decodes user and password, and throws when it cannot. */
+function hasPlainCredentials({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function checkHeaders(headers: Headers): Headers {
