@@ -167,9 +167,14 @@ function dateHelpers(now: Date, timeZone: string | undefined): Record<string, st
   };
 }
 
-function dateFormat(timeZone: string | undefined): Intl.DateTimeFormat {
+/** Making one takes longer than all the rest. */
+const dateFormats = new Map<string, Intl.DateTimeFormat>();
+
+function dateFormat(timeZone = ""): Intl.DateTimeFormat {
+  const known = dateFormats.get(timeZone);
+  if (known) return known;
   try {
-    return new Intl.DateTimeFormat("en-GB", {
+    const format = new Intl.DateTimeFormat("en-GB", {
       ...(timeZone && { timeZone }),
       calendar: "gregory",
       numberingSystem: "latn",
@@ -182,8 +187,10 @@ function dateFormat(timeZone: string | undefined): Intl.DateTimeFormat {
       fractionalSecondDigits: 3,
       hourCycle: "h23",
     });
+    dateFormats.set(timeZone, format);
+    return format;
   } catch {
-    throw invalid(`The time zone ${quote(timeZone ?? "")} is not known. Use a name such as Europe/Berlin.`);
+    throw invalid(`The time zone ${quote(timeZone)} is not known. Use a name such as Europe/Berlin.`);
   }
 }
 
