@@ -244,6 +244,8 @@ export interface Delivery extends DeliveryDraft {
   receipt?: Receipt;
   /** The last attempt's, or the reason for refusing the delivery. */
   error?: ErrorRecord;
+  /** Why it is not tried again, once it was given up: a sentence. */
+  reason?: string;
   /** Whether the flow has been told of the present state. */
   announced: boolean;
   /** Grows by one with every change. */

@@ -57,8 +57,8 @@ export interface DeliveryStore {
   settle(lease: Lease, settlement: Settlement): Promise<Delivery | undefined>;
   /** A failed delivery waits until `dueAt`. */
   retryAt(id: string, dueAt: number): Promise<Delivery | undefined>;
-  /** A failed delivery is not tried again. */
-  giveUp(id: string): Promise<Delivery | undefined>;
+  /** A failed delivery is not tried again, and why: a sentence. */
+  giveUp(id: string, reason: string): Promise<Delivery | undefined>;
   /** Ends a delivery that is queued or waiting. One that is being sent is its runner's to stop. */
   cancel(id: string, reason: ErrorRecord): Promise<Delivery | undefined>;
   /** Notes that the flow was told of the state the delivery had at `version`. */

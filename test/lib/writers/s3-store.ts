@@ -35,7 +35,8 @@ export interface TestStore {
 }
 
 export async function startStore(serverOptions: { secretAccessKey?: string } = {}): Promise<TestStore> {
-  const server = await startS3Server({ ...serverOptions, hook: (request) => store.onRequest(request) });
+  const server = await startS3Server(serverOptions);
+  server.onRequest((request) => store.onRequest(request));
   const { endpoint, accessKeyId, secretAccessKey } = server;
   const client = new S3Client({
     endpoint,

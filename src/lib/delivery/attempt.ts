@@ -1,0 +1,105 @@
+import { randomUUID } from "node:crypto";
+import { DeliveryError } from "../errors";
+import { openSource } from "../sources";
+import type { Spool } from "../sources/spool";
+import type { AttemptContext, DataSource, Delivery, Notification, Notifier, Receipt, Writer } from "../types";
+
+/**
+ * One try of a delivery.
+ * @throws DeliveryError; anything else is taken for a bug and reported as `internal`
+ */
+export type AttemptFunction = (delivery: Delivery, context: AttemptContext) => Promise<Receipt>;
+
+/** Opens the delivery's source anew and writes it to the delivery's target. */
+export function writerAttempt(writer: Writer, { spool }: { spool: Spool }): AttemptFunction {
+  return async (delivery, context) => {
+    const source = watchSource(await openSource(delivery.source, { spool }));
+    const request = {
+      deliveryId: delivery.id,
+      target: delivery.target,
+      contentType: delivery.contentType ?? source.contentType,
+      metadata: delivery.metadata,
+      attributes: delivery.attributes,
+    };
+    try {
+      return await writer.write(source, request, context);
+    } catch (error) {
+      // A transport fails in many ways when its source does; only the source's own error explains it.
+      throw source.failure() ?? error;
+    }
+  };
+}
+
+interface WatchedSource extends DataSource {
+  failure(): DeliveryError | undefined;
+}
+
+function watchSource(source: DataSource): WatchedSource {
+  let failure: DeliveryError | undefined;
+  return {
+    name: source.name,
+    contentType: source.contentType,
+    size: source.size,
+    sha256: source.sha256,
+    failure: () => failure,
+    async read(options) {
+      const reading = await source.read(options);
+      reading.stream.once("error", (error) => {
+        if (error instanceof DeliveryError && error.kind !== "cancelled") failure = error;
+      });
+      return reading;
+    },
+  };
+}
+
+/** Attributes of a delivery whose work is to tell people something. */
+export interface NotificationAttributes {
+  notificationId: string;
+  subject: string;
+  level: Notification["level"];
+  /** JSON array of addresses. */
+  recipients: string;
+}
+
+/** A notification is a delivery too: its source is the text, its attributes say to whom it goes. */
+export function notificationDraft(notification: Notification) {
+  const attributes: NotificationAttributes = {
+    notificationId: notification.id,
+    subject: notification.subject,
+    level: notification.level,
+    recipients: JSON.stringify(notification.recipients),
+  };
+  const target = notification.recipients.join(", ");
+  return {
+    id: randomUUID(),
+    source: { kind: "text" as const, name: notification.subject, text: notification.text },
+    target,
+    metadata: {},
+    attributes: { ...attributes } as Record<string, string>,
+    onceKey: notification.id,
+  };
+}
+
+/** Sends the notification that `notificationDraft` made a delivery of. */
+export function notifierAttempt(notifier: Notifier): AttemptFunction {
+  return async (delivery, context) => {
+    if (delivery.source.kind !== "text") {
+      throw new DeliveryError("internal", "A notification must be text.");
+    }
+    const { notificationId, subject, level, recipients } =
+      delivery.attributes as unknown as NotificationAttributes;
+    const { text } = delivery.source;
+    const told = await notifier.notify(
+      { id: notificationId, subject, text, level, recipients: JSON.parse(recipients) },
+      context,
+    );
+    return {
+      location: told.location,
+      outcome: "delivered",
+      bytes: Buffer.byteLength(text),
+      sha256: "",
+      verified: "none",
+      notes: told.notes,
+    };
+  };
+}

@@ -1,0 +1,157 @@
+import { type ErrorKind, type ErrorRecord, errorKinds, retryableKinds } from "../errors";
+import { readOptions } from "../options";
+import type { DeliveryStore } from "../store/delivery-store";
+import type { Attempt, Delivery } from "../types";
+
+/** When to try a failed delivery again. */
+export interface RetryPolicy {
+  /** All attempts, the first one included. */
+  attempts: number;
+  firstDelayMs: number;
+  /** Each wait is this many times the one before. */
+  factor: number;
+  /** No computed wait is longer than this, jitter included. */
+  maxDelayMs: number;
+  /** From 0 to 1: a wait is shortened or lengthened by up to this share, at random. */
+  jitter: number;
+  /** No attempt starts later than this after the delivery was accepted. */
+  timeLimitMs: number;
+  kinds: readonly ErrorKind[];
+  /** Further errors to retry by their code, such as `550`, whatever their kind. */
+  codes: readonly string[];
+}
+
+export const standardPolicy: RetryPolicy = {
+  attempts: 6,
+  firstDelayMs: 30_000,
+  factor: 2,
+  maxDelayMs: 600_000,
+  jitter: 0.15,
+  timeLimitMs: 3_600_000,
+  kinds: retryableKinds,
+  codes: [],
+};
+
+export const threeQuickTries: RetryPolicy = {
+  ...standardPolicy,
+  attempts: 3,
+  firstDelayMs: 1_000,
+  jitter: 0,
+};
+
+/** @throws DeliveryError `invalid` that lists every problem; what is absent comes from the standard. */
+export function readRetryPolicy(input: unknown): RetryPolicy {
+  const yearMs = 365 * 86_400_000;
+  return readOptions("Retry policy", input, (options) => ({
+    attempts: options.number("attempts", { min: 1, max: 1_000, default: 6, integer: true }),
+    firstDelayMs: options.number("firstDelayMs", { min: 0, max: yearMs, default: 30_000 }),
+    factor: options.number("factor", { min: 1, max: 100, default: 2 }),
+    maxDelayMs: options.number("maxDelayMs", { min: 0, max: yearMs, default: 600_000 }),
+    jitter: options.number("jitter", { min: 0, max: 1, default: 0.15 }),
+    timeLimitMs: options.number("timeLimitMs", { min: 0, max: yearMs, default: 3_600_000 }),
+    kinds: options.list("kinds", errorKinds, retryableKinds),
+    codes: (options.optionalString("codes") ?? "")
+      .split(",")
+      .map((code) => code.trim())
+      .filter((code) => code !== ""),
+  }));
+}
+
+export type RetryDecision = { retry: true; delayMs: number } | { retry: false; reason: string };
+
+export interface RetrySituation {
+  /** Those so far, the failed one included. */
+  attempts: readonly Attempt[];
+  error: ErrorRecord;
+  /** Since the delivery was accepted. */
+  elapsedMs: number;
+}
+
+/** Starting over cures a changed source at most a few times; after that it is never at rest. */
+const changedAttempts = 3;
+
+/** A failure of our own machine or a redeploy says nothing about the delivery, so it is not counted. */
+export function countedAttempts(attempts: readonly Attempt[]): number {
+  return attempts.filter(({ error }) => error?.kind !== "local" && error?.kind !== "cancelled").length;
+}
+
+/**
+ * Decides what follows a failed attempt. Pure: the same situation and the same random number give the
+ * same answer.
+ * @param random in [0, 1)
+ */
+export function decideRetry(
+  policy: RetryPolicy,
+  { attempts, error, elapsedMs }: RetrySituation,
+  random: () => number = Math.random,
+): RetryDecision {
+  const giveUp = (reason: string): RetryDecision => ({ retry: false, reason });
+  const byCode = error.code !== undefined && policy.codes.includes(error.code);
+  if (error.kind === "internal" || !(byCode || policy.kinds.includes(error.kind))) {
+    return giveUp(`Errors of the kind "${error.kind}" are not tried again.`);
+  }
+  const made = countedAttempts(attempts);
+  const most = Math.min(
+    policy.attempts,
+    error.maxAttempts ?? Infinity,
+    error.kind === "changed" ? changedAttempts : Infinity,
+  );
+  if (made >= most) return giveUp(made === 1 ? "One attempt was made." : `All ${made} attempts failed.`);
+
+  const delayMs = error.retryAfterMs ?? computeDelayMs(policy, made, error.kind, random);
+  if (elapsedMs + delayMs > policy.timeLimitMs) {
+    return giveUp(`The next attempt would start after the time limit of ${describeMs(policy.timeLimitMs)}.`);
+  }
+  return { retry: true, delayMs };
+}
+
+function computeDelayMs(policy: RetryPolicy, made: number, kind: ErrorKind, random: () => number): number {
+  // Who is asked to slow down and not told for how long waits one step longer.
+  const step = Math.max(0, made - 1) + (kind === "throttled" ? 1 : 0);
+  const plainMs = Math.min(policy.maxDelayMs, policy.firstDelayMs * policy.factor ** step);
+  const jittered = plainMs * (1 + policy.jitter * (2 * random() - 1));
+  return Math.round(Math.min(policy.maxDelayMs, jittered));
+}
+
+function describeMs(ms: number): string {
+  if (ms >= 3_600_000) return `${round(ms / 3_600_000)} h`;
+  if (ms >= 60_000) return `${round(ms / 60_000)} min`;
+  return `${round(ms / 1_000)} s`;
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+export type RetryOutcome =
+  | { state: "waiting"; delivery: Delivery }
+  | { state: "gave-up"; delivery: Delivery }
+  /** It is unknown here, or not failed (any more): somebody else has decided. */
+  | { state: "untouched"; delivery: Delivery | undefined };
+
+/**
+ * Lets a policy decide on a failed delivery and notes the decision in the store: it waits, and goes back
+ * to its writer when due, or it is given up.
+ */
+export async function retryDelivery(
+  store: DeliveryStore,
+  id: string,
+  policy: RetryPolicy,
+  now: () => number = Date.now,
+): Promise<RetryOutcome> {
+  const failed = await store.get(id);
+  if (failed?.state !== "failed" || !failed.error) return { state: "untouched", delivery: failed };
+  const decision = decideRetry(policy, {
+    attempts: failed.attempts,
+    error: failed.error,
+    elapsedMs: now() - failed.acceptedAt,
+  });
+  if (decision.retry) {
+    const delivery = await store.retryAt(id, now() + decision.delayMs);
+    if (delivery) return { state: "waiting", delivery };
+  } else {
+    const delivery = await store.giveUp(id, decision.reason);
+    if (delivery) return { state: "gave-up", delivery };
+  }
+  return { state: "untouched", delivery: await store.get(id) };
+}

@@ -1,0 +1,90 @@
+import type { Node, NodeAPI, NodeDef } from "node-red";
+import { DeliveryError } from "../../lib";
+
+export interface Closable {
+  close(): void | Promise<void>;
+}
+
+interface ConnectionNode<Connection, Credentials extends object = object> extends Node<Credentials> {
+  connection?: Connection;
+  problem?: DeliveryError;
+  users: number;
+}
+
+const longestWaitMs = 12_000;
+
+/**
+ * Registers a config node that owns one connection. Settings that make none are kept as the problem that
+ * every user of the node then reports.
+ */
+export function registerConnectionNode<Config extends NodeDef, Credentials extends object>(
+  RED: NodeAPI,
+  type: string,
+  create: (config: Config, credentials: Partial<Credentials>) => Closable,
+  credentials: { [Name in keyof Credentials]: { type: "text" | "password" } },
+): void {
+  function construct(this: ConnectionNode<Closable, Credentials>, config: Config) {
+    RED.nodes.createNode(this, config);
+    this.users = 0;
+    try {
+      this.connection = create(config, this.credentials ?? {});
+    } catch (error) {
+      this.problem = asDeliveryError(error);
+      this.error(this.problem.message);
+    }
+    this.on("close", (_removed: boolean, done: () => void) => {
+      // Node-RED closes all nodes at once; transfers under way still need the connection for a while.
+      whenUnused(this)
+        .then(() => this.connection?.close())
+        .then(done, done);
+    });
+  }
+  RED.nodes.registerType<ConnectionNode<Closable, Credentials>, Config, object, Credentials>(
+    type,
+    construct,
+    {
+      credentials,
+    },
+  );
+}
+
+/**
+ * The connection of the config node with this id, and the way to say that it is no longer needed.
+ * @param label what is chosen, for the sentence: `S3 connection`
+ * @throws DeliveryError `invalid` when none is chosen, or the chosen one is missing or badly set up
+ */
+export function useConnection<Connection>(
+  RED: NodeAPI,
+  id: string,
+  type: string,
+  label: string,
+): { connection: Connection; release: () => void } {
+  if (!id) {
+    throw new DeliveryError("invalid", `No ${label} is chosen. Open the node and choose or add one.`);
+  }
+  const node = RED.nodes.getNode(id) as ConnectionNode<Connection> | null;
+  if (node?.type !== type) {
+    throw new DeliveryError("invalid", `The chosen ${label} is missing or disabled. Choose another one.`);
+  }
+  if (!node.connection) throw node.problem ?? new DeliveryError("invalid", `The ${label} is not set up.`);
+  node.users += 1;
+  return {
+    connection: node.connection,
+    release: () => {
+      node.users -= 1;
+    },
+  };
+}
+
+export function asDeliveryError(error: unknown): DeliveryError {
+  if (error instanceof DeliveryError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new DeliveryError("internal", `An unexpected error: ${message}`, { cause: error });
+}
+
+async function whenUnused(node: { users: number }): Promise<void> {
+  const deadlineMs = performance.now() + longestWaitMs;
+  while (node.users > 0 && performance.now() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

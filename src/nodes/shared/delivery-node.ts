@@ -1,0 +1,188 @@
+import { randomUUID } from "node:crypto";
+import type { Node, NodeAPI, NodeMessage, NodeMessageInFlow } from "node-red";
+import {
+  type AttemptFunction,
+  type Delivery,
+  type DeliveryDraft,
+  type DeliveryError,
+  DeliveryRunner,
+  describeDelivery,
+} from "../../lib";
+import { asDeliveryError } from "./connection-node";
+import { type Engine, engineOf, whenFlowsStarted } from "./engine";
+import { showWork, statusOf } from "./status";
+
+export type Send = (messages: (NodeMessage | null)[]) => void;
+export type Done = (error?: Error) => void;
+
+/** What a writer or a notifier brings along; the rest of a node's life is the same for all. */
+export interface DeliveryWork {
+  readonly attempt: AttemptFunction;
+  readonly concurrency: number;
+  /**
+   * Makes a message into a delivery, or undefined where there is nothing to do.
+   * @throws DeliveryError when the message or a template does not make one
+   */
+  draft(msg: NodeMessage): Promise<DraftOf | undefined>;
+  close(): Promise<void>;
+}
+
+export type DraftOf = Omit<DeliveryDraft, "id" | "writer" | "message">;
+
+interface Caller {
+  send: Send;
+  done: Done;
+  msg: NodeMessage;
+}
+
+const closeGraceMs = 5_000;
+
+/**
+ * Gives a node with the outputs *succeeded* and *failed* its life: accept, run, announce, close.
+ * @param property where the record goes: `delivery` or `notification`
+ * @param createWork throws DeliveryError when the settings make no sense; every message then fails with it
+ */
+export function runDeliveries(
+  RED: NodeAPI,
+  node: Node,
+  property: "delivery" | "notification",
+  createWork: (engine: Engine) => DeliveryWork,
+): void {
+  const engine = engineOf(RED);
+  const callers = new Map<string, Caller>();
+  const { work, problem } = tryTo(() => createWork(engine));
+  const runner = new DeliveryRunner({
+    queue: node.id,
+    store: engine.store,
+    attempt: work?.attempt ?? (() => Promise.reject(problem)),
+    concurrency: work?.concurrency ?? 1,
+    announce: (delivery) =>
+      announce({ RED, node, property, caller: takeCaller(callers, delivery), delivery }),
+  });
+  runner.on("problem", (error) => node.error(error.message));
+  const stopShowing = showWork(node, runner, engine.store, problem && statusOf.problem(problem.message));
+  // Without settings that work, what waits in the queue is left waiting for the next deploy.
+  const callOff = whenFlowsStarted(RED, () => work && runner.start());
+
+  const accept = async (msg: NodeMessageInFlow, send: Send, done: Done) => {
+    const id = randomUUID();
+    const writer = { id: node.id, type: node.type, name: node.name ?? "" };
+    // Whoever sent the message may still change it: what counts is what it says now.
+    const received: NodeMessage = RED.util.cloneMessage(msg);
+    const { error: _, ...message } = received;
+    try {
+      const { draft, refusal } = work ? await draftOrRefusal(work, received) : { refusal: problem };
+      if (!draft && !refusal) return done();
+      callers.set(id, { send, done, msg });
+      if (draft) {
+        const { duplicate } = await runner.accept({ ...draft, id, writer, message });
+        if (duplicate) takeCaller(callers, { id })?.done();
+      } else if (refusal) {
+        await runner.refuse({ ...emptyDraft, id, writer, message }, refusal);
+      }
+    } catch (error) {
+      // The store could not keep it: nothing is acknowledged, the flow still has its message.
+      callers.delete(id);
+      node.status(statusOf.problem(asDeliveryError(error).message));
+      done(asDeliveryError(error));
+    }
+  };
+  node.on("input", (msg: NodeMessageInFlow, send, done) => {
+    void accept(msg, send as Send, done);
+  });
+
+  node.on("close", (_removed: boolean, done: () => void) => {
+    callOff();
+    stopShowing();
+    runner
+      .close({ graceMs: closeGraceMs })
+      .then(() => work?.close())
+      .then(done, done);
+  });
+}
+
+const emptyDraft = {
+  source: { kind: "text" as const, name: "", text: "" },
+  target: "",
+  location: "",
+  metadata: {},
+  attributes: {},
+};
+
+function takeCaller(callers: Map<string, Caller>, { id }: { id: string }): Caller | undefined {
+  const caller = callers.get(id);
+  callers.delete(id);
+  return caller;
+}
+
+interface Announcement {
+  RED: NodeAPI;
+  node: Node;
+  property: "delivery" | "notification";
+  /** Absent when the message came in before a deploy, or the delivery was tried again. */
+  caller: Caller | undefined;
+  delivery: Delivery;
+}
+
+function announce({ RED, node, property, caller, delivery }: Announcement): void {
+  const record = describeDelivery(delivery);
+  const message = RED.util.cloneMessage((delivery.message ?? {}) as NodeMessageInFlow);
+  // What the node adds to the metadata travels on with the message.
+  const metadata = Object.keys(delivery.metadata).length > 0 && { metadata: { ...delivery.metadata } };
+  const result: NodeMessage = { ...message, ...metadata, [property]: record };
+  const send: Send = caller?.send ?? ((messages) => node.send(messages));
+  if (delivery.state === "delivered" || delivery.state === "skipped") {
+    send([result, null]);
+    caller?.done();
+    return;
+  }
+  const error = describeError(node, delivery);
+  if (isWired(node, 1)) {
+    send([null, { ...result, error }]);
+    caller?.done();
+    return;
+  }
+  // Nobody listens at the failed output, so that a Catch node must hear of it.
+  const thrown = Object.assign(new Error(error.message), { code: error.code, stack: error.stack });
+  if (caller) {
+    caller.msg[property] = record;
+    caller.done(thrown);
+  } else {
+    node.error(thrown, result as NodeMessageInFlow);
+  }
+}
+
+/** As a Catch node shapes it, and what a delivery's error adds. */
+function describeError(node: Node, { id, error }: Delivery) {
+  const { message = "The delivery was cancelled.", ...rest } = error ?? {};
+  return {
+    message,
+    source: { id: node.id, type: node.type, name: node.name ?? "" },
+    deliveryId: id,
+    ...rest,
+  };
+}
+
+function isWired(node: Node, output: number): boolean {
+  const { wires } = node as Node & { wires?: string[][] };
+  return (wires?.[output]?.length ?? 0) > 0;
+}
+
+function tryTo(create: () => DeliveryWork): { work?: DeliveryWork; problem?: DeliveryError } {
+  try {
+    return { work: create() };
+  } catch (error) {
+    return { problem: asDeliveryError(error) };
+  }
+}
+
+async function draftOrRefusal(
+  work: DeliveryWork,
+  msg: NodeMessage,
+): Promise<{ draft?: DraftOf | undefined; refusal?: DeliveryError | undefined }> {
+  try {
+    return { draft: await work.draft(msg) };
+  } catch (error) {
+    return { refusal: asDeliveryError(error) };
+  }
+}

@@ -1,0 +1,57 @@
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { NodeAPI } from "node-red";
+import { createMemoryStore, createSpool, type DeliveryStore, type Spool } from "../../lib";
+
+/** What outlives every deploy: nodes come and go, their deliveries and content stay. */
+export interface Engine {
+  readonly store: DeliveryStore;
+  readonly spool: Spool;
+}
+
+const engines = new Map<string, Engine>();
+/** How many ended deliveries are remembered, and for how long. */
+const history = { olderThanMs: 7 * 86_400_000, keep: 1_000 };
+const spoolLimits = { maxAgeMs: 7 * 86_400_000, maxBytes: 10 * 1024 ** 3 };
+const tidyEveryMs = 60_000;
+
+/** The one engine of this Node-RED. Several runtimes in one process are told apart by their user folder. */
+export function engineOf(RED: NodeAPI): Engine {
+  const userFolder = RED.settings.userDir ?? path.join(tmpdir(), "node-red");
+  const existing = engines.get(userFolder);
+  if (existing) return existing;
+  const engine: Engine = {
+    store: createMemoryStore(),
+    spool: createSpool({ folder: path.join(userFolder, "data-distribution", "spool"), ...spoolLimits }),
+  };
+  engines.set(userFolder, engine);
+  const tidyTimer = setInterval(() => {
+    tidy(engine).catch((error: Error) => RED.log.warn(`data distribution: ${error.message}`));
+  }, tidyEveryMs);
+  tidyTimer.unref();
+  return engine;
+}
+
+async function tidy({ store, spool }: Engine): Promise<void> {
+  await store.prune(history);
+  const needed = new Set<string>();
+  let after: string | undefined;
+  do {
+    const page = await store.list(
+      { states: ["queued", "sending", "waiting", "failed"] },
+      { limit: 1_000, ...(after !== undefined && { after }) },
+    );
+    for (const { source } of page.deliveries) if (source.kind === "spool") needed.add(source.sha256);
+    after = page.next;
+  } while (after !== undefined);
+  await spool.prune(needed);
+}
+
+/**
+ * Calls back once the flows run: what a node sends before that is lost.
+ * @returns the way to call it off
+ */
+export function whenFlowsStarted(RED: NodeAPI, callback: () => void): () => void {
+  RED.events.once("flows:started", callback);
+  return () => RED.events.off("flows:started", callback);
+}

@@ -1,0 +1,118 @@
+import type { Node, NodeStatus } from "node-red";
+import type { Delivery, DeliveryRunner, DeliveryStore, Progress } from "../../lib";
+
+const refreshEveryMs = 250;
+const longestText = 90;
+
+export const statusOf = {
+  problem: (message: string): NodeStatus => ({ fill: "red", shape: "ring", text: shorten(message) }),
+  done: (text: string): NodeStatus => ({ fill: "green", shape: "dot", text: shorten(text) }),
+  busy: (text: string): NodeStatus => ({ fill: "blue", shape: "dot", text: shorten(text) }),
+  waiting: (text: string): NodeStatus => ({ fill: "yellow", shape: "ring", text: shorten(text) }),
+};
+
+/** How the last delivery ended, as a status. */
+function statusOfResult(delivery: Delivery): NodeStatus {
+  const { state, receipt, error } = delivery;
+  switch (state) {
+    case "delivered":
+      return statusOf.done(`delivered ${formatBytes(receipt?.bytes ?? 0)} to ${receipt?.location ?? ""}`);
+    case "skipped":
+      return statusOf.done(`skipped: already at ${receipt?.location ?? ""}`);
+    case "cancelled":
+      return { fill: "grey", shape: "ring", text: "cancelled" };
+    default:
+      return statusOf.problem(`failed: ${error?.message ?? ""}`);
+  }
+}
+
+/**
+ * Shows a node's work under it: percent and speed while it sends, then what waits, then the last result.
+ * @returns the way to stop showing
+ */
+export function showWork(
+  node: Node,
+  runner: DeliveryRunner,
+  store: DeliveryStore,
+  initial: NodeStatus | undefined,
+): () => void {
+  const sending = new Map<string, Progress | undefined>();
+  let result = initial;
+  let timer: NodeJS.Timeout | undefined;
+
+  const refresh = async () => {
+    timer = undefined;
+    const { queued, waiting } = await store.counts(node.id);
+    const nextDueAt = waiting > 0 ? await store.nextDueAt(node.id) : undefined;
+    node.status(describe({ sending, result, waiting: queued + waiting, nextDueAt }));
+  };
+  const soon = () => {
+    timer ??= setTimeout(() => {
+      refresh().catch((error: Error) => node.status(statusOf.problem(error.message)));
+    }, refreshEveryMs);
+  };
+
+  runner.on("started", ({ id }) => {
+    sending.set(id, undefined);
+    soon();
+  });
+  runner.on("progress", ({ id }, progress) => {
+    sending.set(id, progress);
+    soon();
+  });
+  runner.on("settled", (delivery) => {
+    sending.delete(delivery.id);
+    if (delivery.state !== "queued") result = statusOfResult(delivery);
+    soon();
+  });
+  const stopListening = store.onChange((delivery) => {
+    if (delivery.writer.id !== node.id) return;
+    // A refused delivery was never sent: the runner has nothing to say about it.
+    if (delivery.state === "failed" && delivery.attempts.length === 0) result = statusOfResult(delivery);
+    soon();
+  });
+  soon();
+  return () => {
+    stopListening();
+    clearTimeout(timer);
+  };
+}
+
+interface Work {
+  sending: ReadonlyMap<string, Progress | undefined>;
+  result: NodeStatus | undefined;
+  waiting: number;
+  nextDueAt: number | undefined;
+}
+
+function describe({ sending, result, waiting, nextDueAt }: Work): NodeStatus {
+  const queue = waiting > 0 ? `, ${waiting} waiting` : "";
+  if (sending.size > 0) return statusOf.busy(`${describeSending([...sending.values()])}${queue}`);
+  if (nextDueAt !== undefined) {
+    return statusOf.waiting(`${waiting} waiting, next at ${new Date(nextDueAt).toLocaleTimeString()}`);
+  }
+  return result ?? {};
+}
+
+function describeSending(all: (Progress | undefined)[]): string {
+  const [progress] = all;
+  if (all.length > 1) {
+    const speed = all.reduce((sum, one) => sum + (one?.bytesPerSecond ?? 0), 0);
+    return `sending ${all.length}, ${formatBytes(speed)}/s`;
+  }
+  if (!progress) return "sending";
+  const done = progress.total
+    ? `${Math.floor((100 * progress.bytes) / progress.total)} %`
+    : formatBytes(progress.bytes);
+  return `sending ${done}, ${formatBytes(progress.bytesPerSecond)}/s`;
+}
+
+function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  return `${Number((bytes / 1_000 ** power).toPrecision(3))} ${units[power]}`;
+}
+
+function shorten(text: string): string {
+  return text.length > longestText ? `${text.slice(0, longestText - 1)}…` : text;
+}
