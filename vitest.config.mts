@@ -1,30 +1,37 @@
 import { defineConfig } from "vitest/config";
 
-interface Folder {
+interface Project {
+  include: string[];
+  exclude?: string[];
   testTimeout: number;
-  /** Folders with the same turn run side by side; the others wait: they measure, or load the machine. */
+  /** Projects with the same turn run side by side; the others wait: they measure, or load the machine. */
   turn: number;
   maxWorkers: number;
 }
 
-const folders: Record<string, Folder> = {
-  lib: { testTimeout: 10_000, turn: 0, maxWorkers: 2 },
-  nodes: { testTimeout: 15_000, turn: 0, maxWorkers: 2 },
-  servers: { testTimeout: 60_000, turn: 1, maxWorkers: 1 },
-  package: { testTimeout: 60_000, turn: 2, maxWorkers: 1 },
-  flows: { testTimeout: 120_000, turn: 3, maxWorkers: 1 },
-  browser: { testTimeout: 240_000, turn: 4, maxWorkers: 1 },
+/** They wait for real time-outs and move megabytes: too slow to run at every change. */
+const slow = ["test/lib/**/*.contract.test.ts", "test/lib/**/*-faults.test.ts", "test/lib/**/*-exit.test.ts"];
+const below = (folder: string) => [`test/${folder}/**/*.test.ts`];
+
+const projects: Record<string, Project> = {
+  unit: { include: below("lib"), exclude: slow, testTimeout: 10_000, turn: 0, maxWorkers: 2 },
+  contracts: { include: slow, testTimeout: 10_000, turn: 0, maxWorkers: 2 },
+  nodes: { include: below("nodes"), testTimeout: 15_000, turn: 0, maxWorkers: 2 },
+  servers: { include: below("servers"), testTimeout: 60_000, turn: 1, maxWorkers: 1 },
+  package: { include: below("package"), testTimeout: 60_000, turn: 2, maxWorkers: 1 },
+  flows: { include: below("flows"), testTimeout: 120_000, turn: 3, maxWorkers: 1 },
+  browser: { include: below("browser"), testTimeout: 240_000, turn: 4, maxWorkers: 1 },
 };
 
 export default defineConfig({
   test: {
-    projects: Object.entries(folders).map(([folder, { testTimeout, turn, maxWorkers }]) => ({
+    projects: Object.entries(projects).map(([name, { exclude = [], turn, testTimeout, ...project }]) => ({
       test: {
-        name: folder === "lib" ? "unit" : folder,
-        include: [`test/${folder}/**/*.test.ts`],
+        name,
+        ...project,
+        exclude,
         environment: "node",
         pool: "forks" as const,
-        maxWorkers,
         sequence: { groupOrder: turn },
         testTimeout,
         hookTimeout: Math.max(testTimeout, 30_000),
