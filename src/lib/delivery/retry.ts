@@ -10,7 +10,10 @@ export interface RetryPolicy {
   firstDelayMs: number;
   /** Each wait is this many times the one before. */
   factor: number;
-  /** No computed wait is longer than this, jitter included. */
+  /**
+   * No computed wait is longer than this, jitter included; only a failure that is not counted waits at
+   * least a second.
+   */
   maxDelayMs: number;
   /** From 0 to 1: a wait is shortened or lengthened by up to this share, at random. */
   jitter: number;
@@ -70,9 +73,16 @@ export interface RetrySituation {
 /** Starting over cures a changed source at most a few times; after that it is never at rest. */
 const changedAttempts = 3;
 
+/** No count ends failures that are not counted; without waits they would keep the machine busy. */
+const shortestPauseMs = 1_000;
+
 /** A failure of our own machine or a redeploy says nothing about the delivery, so it is not counted. */
 export function countedAttempts(attempts: readonly Attempt[]): number {
-  return attempts.filter(({ error }) => error?.kind !== "local" && error?.kind !== "cancelled").length;
+  return attempts.filter(isCounted).length;
+}
+
+function isCounted({ error }: Pick<Attempt, "error">): boolean {
+  return error?.kind !== "local" && error?.kind !== "cancelled";
 }
 
 /**
@@ -86,6 +96,8 @@ export function decideRetry(
   random: () => number = Math.random,
 ): RetryDecision {
   const giveUp = (reason: string): RetryDecision => ({ retry: false, reason });
+  // It was refused, and what was kept of it is not what was to be delivered.
+  if (attempts.length === 0) return giveUp("It was not accepted, so that there is nothing to try again.");
   const byCode = error.code !== undefined && policy.codes.includes(error.code);
   if (error.kind === "internal" || !(byCode || policy.kinds.includes(error.kind))) {
     return giveUp(`Errors of the kind "${error.kind}" are not tried again.`);
@@ -98,18 +110,29 @@ export function decideRetry(
   );
   if (made >= most) return giveUp(made === 1 ? "One attempt was made." : `All ${made} attempts failed.`);
 
-  const delayMs = error.retryAfterMs ?? computeDelayMs(policy, made, error.kind, random);
+  const { retryAfterMs = -1 } = error;
+  const wantedMs = retryAfterMs >= 0 ? retryAfterMs : computeDelayMs(policy, attempts, error, random);
+  const delayMs = isCounted({ error }) ? wantedMs : Math.max(shortestPauseMs, wantedMs);
   if (elapsedMs + delayMs > policy.timeLimitMs) {
     return giveUp(`The next attempt would start after the time limit of ${describeMs(policy.timeLimitMs)}.`);
   }
   return { retry: true, delayMs };
 }
 
-function computeDelayMs(policy: RetryPolicy, made: number, kind: ErrorKind, random: () => number): number {
+function computeDelayMs(
+  policy: RetryPolicy,
+  attempts: readonly Attempt[],
+  error: ErrorRecord,
+  random: () => number,
+): number {
+  const failures = isCounted({ error })
+    ? countedAttempts(attempts)
+    : attempts.length - 1 - attempts.findLastIndex(isCounted);
   // Who is asked to slow down and not told for how long waits one step longer.
-  const step = Math.max(0, made - 1) + (kind === "throttled" ? 1 : 0);
-  const plainMs = Math.min(policy.maxDelayMs, policy.firstDelayMs * policy.factor ** step);
-  const jittered = plainMs * (1 + policy.jitter * (2 * random() - 1));
+  const step = Math.max(0, failures - 1) + (error.kind === "throttled" ? 1 : 0);
+  // A hundred to the power of a thousand is infinite, and no waits times infinity is not a number.
+  const grownMs = policy.firstDelayMs === 0 ? 0 : policy.firstDelayMs * policy.factor ** step;
+  const jittered = Math.min(policy.maxDelayMs, grownMs) * (1 + policy.jitter * (2 * random() - 1));
   return Math.round(Math.min(policy.maxDelayMs, jittered));
 }
 
