@@ -169,12 +169,14 @@ export async function retryDelivery(
     error: failed.error,
     elapsedMs: now() - failed.acceptedAt,
   });
-  if (decision.retry) {
-    const delivery = await store.retryAt(id, now() + decision.delayMs);
-    if (delivery) return { state: "waiting", delivery };
-  } else {
-    const delivery = await store.giveUp(id, decision.reason);
-    if (delivery) return { state: "gave-up", delivery };
-  }
-  return { state: "untouched", delivery: await store.get(id) };
+  const giveUp = async (reason: string): Promise<RetryOutcome> => {
+    const delivery = await store.giveUp(id, reason);
+    return delivery ? { state: "gave-up", delivery } : { state: "untouched", delivery: await store.get(id) };
+  };
+  if (!decision.retry) return giveUp(decision.reason);
+  const waiting = await store.retryAt(id, now() + decision.delayMs);
+  if (waiting) return { state: "waiting", delivery: waiting };
+  const current = await store.get(id);
+  if (current?.version !== failed.version) return { state: "untouched", delivery: current };
+  return giveUp("Another delivery with the same key has taken its place.");
 }

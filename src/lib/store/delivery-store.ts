@@ -41,6 +41,7 @@ export type DeliveryCounts = Record<DeliveryState, number>;
  *
  * Every change is guarded: whoever settles must hold the lease, whoever decides on a failed delivery
  * must see it failed. A method that changes nothing because of that returns undefined.
+ * What it gives out are snapshots: changing one changes nothing here, if it can be changed at all.
  * @throws DeliveryError `local` when the store itself cannot do its work; nothing is then acknowledged.
  */
 export interface DeliveryStore {
@@ -49,13 +50,16 @@ export interface DeliveryStore {
    * one, when its id or its once-key was taken before.
    */
   accept(draft: DeliveryDraft): Promise<{ delivery: Delivery; duplicate: boolean }>;
-  /** Keeps a delivery that cannot even be tried, as `failed` with no attempt. */
+  /**
+   * Keeps a delivery that cannot even be tried, as `failed` with no attempt. It holds no once-key. When
+   * its id was taken before, nothing changes and the earlier delivery comes back.
+   */
   refuse(draft: DeliveryDraft, error: ErrorRecord): Promise<Delivery>;
   /** Takes up to `limit` deliveries of the queue that are due, oldest due time first. */
   claim(queue: string, owner: string, limit: number): Promise<Claim[]>;
   extend(lease: Lease): Promise<Lease | undefined>;
   settle(lease: Lease, settlement: Settlement): Promise<Delivery | undefined>;
-  /** A failed delivery waits until `dueAt`. */
+  /** A failed delivery waits until `dueAt`, unless another one has taken its once-key meanwhile. */
   retryAt(id: string, dueAt: number): Promise<Delivery | undefined>;
   /** A failed delivery is not tried again, and why: a sentence. */
   giveUp(id: string, reason: string): Promise<Delivery | undefined>;
@@ -69,9 +73,15 @@ export interface DeliveryStore {
   counts(queue?: string): Promise<DeliveryCounts>;
   /** The earliest due time in the queue; undefined when nothing waits there. */
   nextDueAt(queue: string): Promise<number | undefined>;
-  /** Forgets announced, ended deliveries that are older or more than this. Returns how many. */
+  /**
+   * Forgets those that were announced and have ended, or have failed and nobody decided, when they
+   * finished longer ago than this or are more than this, those that finished first. Returns how many.
+   */
   prune(limits: { olderThanMs: number; keep: number }): Promise<number>;
-  /** Calls back, after the change, whenever a delivery of any queue changes. Returns the way to stop. */
+  /**
+   * Calls back, after the change, whenever a delivery of any queue changes. What the listener throws is
+   * ignored. Returns the way to stop.
+   */
   onChange(listener: (delivery: Delivery) => void): () => void;
   close(): Promise<void>;
 }

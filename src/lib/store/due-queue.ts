@@ -3,15 +3,22 @@ import type { Delivery } from "../types";
 /** The deliveries of one writer that wait for their turn or their time. */
 export interface DueQueue {
   add(delivery: Delivery): void;
-  remove(delivery: Delivery): void;
-  takeDue(nowMs: number, limit: number): string[];
+  remove(id: string): void;
+  /** The ids of those that are due, earliest first. They stay in the queue until they are removed. */
+  due(nowMs: number, limit: number): string[];
   nextDueAt(): number | undefined;
+}
+
+interface Entry {
+  dueAt: number;
+  order: number;
+  id: string;
 }
 
 /** Ordered by due time, then by arrival; both inserting and removing find their place by bisection. */
 export function createDueQueue(): DueQueue {
-  const entries: { dueAt: number; order: number; id: string }[] = [];
-  const orders = new Map<string, number>();
+  const entries: Entry[] = [];
+  const entriesById = new Map<string, Entry>();
   let arrivals = 0;
 
   const position = (dueAt: number, order: number): number => {
@@ -26,23 +33,22 @@ export function createDueQueue(): DueQueue {
     return low;
   };
 
+  const remove = (id: string): void => {
+    const entry = entriesById.get(id);
+    if (!entry) return;
+    entriesById.delete(id);
+    entries.splice(position(entry.dueAt, entry.order), 1);
+  };
+
   return {
+    remove,
     add({ id, dueAt }) {
-      const order = arrivals++;
-      orders.set(id, order);
-      entries.splice(position(dueAt, order), 0, { dueAt, order, id });
+      remove(id);
+      const entry = { dueAt, order: arrivals++, id };
+      entriesById.set(id, entry);
+      entries.splice(position(dueAt, entry.order), 0, entry);
     },
-    remove({ id, dueAt }) {
-      const order = orders.get(id);
-      if (order === undefined) return;
-      orders.delete(id);
-      const at = position(dueAt, order);
-      if (entries[at]?.id === id) entries.splice(at, 1);
-    },
-    takeDue(nowMs, limit) {
-      const count = Math.min(limit, position(nowMs, Infinity));
-      return entries.slice(0, count).map(({ id }) => id);
-    },
+    due: (nowMs, limit) => entries.slice(0, Math.min(limit, position(nowMs, Infinity))).map(({ id }) => id),
     nextDueAt: () => entries[0]?.dueAt,
   };
 }

@@ -1,6 +1,7 @@
 import type { Attempt, Delivery, DeliveryDraft, DeliveryState } from "../types";
 import type { Claim, DeliveryCounts, DeliveryStore, Lease, Settlement } from "./delivery-store";
 import { createDueQueue, type DueQueue } from "./due-queue";
+import { snapshotOf } from "./snapshot";
 
 /** States in which a once-key belongs to its delivery. */
 const keyHolders: ReadonlySet<DeliveryState> = new Set([
@@ -11,6 +12,7 @@ const keyHolders: ReadonlySet<DeliveryState> = new Set([
   "skipped",
 ]);
 const endedStates: ReadonlySet<DeliveryState> = new Set(["delivered", "skipped", "gave-up", "cancelled"]);
+const claimableStates: ReadonlySet<DeliveryState> = new Set(["queued", "waiting"]);
 
 /**
  * Keeps deliveries in this process: they survive redeploys, not restarts. What has ended and was
@@ -19,6 +21,9 @@ const endedStates: ReadonlySet<DeliveryState> = new Set(["delivered", "skipped",
  */
 export function createMemoryStore({ now = Date.now }: { now?: () => number } = {}): DeliveryStore {
   const deliveries = new Map<string, Delivery>();
+  /** When each came, counted from 1: a place in a list that stays even when its delivery is forgotten. */
+  const arrivals = new Map<string, number>();
+  let arrived = 0;
   const onceKeys = new Map<string, string>();
   const queues = new Map<string, DueQueue>();
   const leases = new Map<string, Lease>();
@@ -37,15 +42,27 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     counts[state] += by;
   };
 
+  const tell = (delivery: Delivery): void => {
+    for (const listener of listeners) {
+      try {
+        listener(delivery);
+      } catch {
+        // The change has happened: whoever made it must not be told otherwise.
+      }
+    }
+  };
+
   /** The one place where a delivery changes. What callers hold is never changed under them. */
   const change = (delivery: Delivery, changes: Partial<Delivery>): Delivery => {
-    const changed: Delivery = { ...delivery, announced: false, ...changes, version: delivery.version + 1 };
+    const version = delivery.version + 1;
+    const changed = Object.freeze(withoutThePast({ ...delivery, announced: false, ...changes, version }));
     if (deliveries.has(delivery.id)) count(delivery, -1);
     deliveries.set(changed.id, changed);
     count(changed, 1);
-    queueOf(changed.writer.id).remove(delivery);
-    if (changed.state === "queued" || changed.state === "waiting") queueOf(changed.writer.id).add(changed);
-    for (const listener of listeners) listener(changed);
+    const queue = queueOf(changed.writer.id);
+    if (claimableStates.has(changed.state)) queue.add(changed);
+    else queue.remove(changed.id);
+    tell(changed);
     return changed;
   };
 
@@ -54,10 +71,11 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     return delivery && states.includes(delivery.state) ? change(delivery, changes) : undefined;
   };
 
-  const insert = (draft: DeliveryDraft, changes: Partial<Delivery>): Delivery => {
+  const insert = ({ message, ...draft }: DeliveryDraft, changes: Partial<Delivery>): Delivery => {
     const at = now();
     const fresh: Delivery = {
-      ...draft,
+      ...snapshotOf(draft),
+      ...(message !== undefined && { message }),
       state: "queued",
       attempts: [],
       acceptedAt: at,
@@ -65,32 +83,38 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       announced: false,
       version: 0,
     };
-    if (draft.onceKey !== undefined) onceKeys.set(draft.onceKey, draft.id);
+    arrivals.set(draft.id, ++arrived);
     return change(fresh, changes);
   };
 
+  const holderOf = (onceKey: string | undefined): Delivery | undefined => {
+    const id = onceKey === undefined ? undefined : onceKeys.get(onceKey);
+    const holder = id === undefined ? undefined : deliveries.get(id);
+    return holder && keyHolders.has(holder.state) ? holder : undefined;
+  };
+
+  const arrivalOf = ({ id }: Delivery): number => arrivals.get(id) ?? 0;
   const holds = (lease: Lease): boolean => leases.get(lease.deliveryId)?.version === lease.version;
 
   return {
     async accept(draft) {
-      const same = deliveries.get(draft.id);
-      if (same) return { delivery: same, duplicate: true };
-      const holder = deliveries.get(onceKeys.get(draft.onceKey ?? "") ?? "");
-      if (draft.onceKey !== undefined && holder && keyHolders.has(holder.state)) {
-        return { delivery: holder, duplicate: true };
-      }
+      const earlier = deliveries.get(draft.id) ?? holderOf(draft.onceKey);
+      if (earlier) return { delivery: earlier, duplicate: true };
+      if (draft.onceKey !== undefined) onceKeys.set(draft.onceKey, draft.id);
       return { delivery: insert(draft, {}), duplicate: false };
     },
 
     async refuse(draft, error) {
-      return insert(draft, { state: "failed", error, finishedAt: now() });
+      const earlier = deliveries.get(draft.id);
+      return earlier ?? insert(draft, { state: "failed", error: snapshotOf(error), finishedAt: now() });
     },
 
     async claim(queue, owner, limit) {
-      const due = queues.get(queue)?.takeDue(now(), limit) ?? [];
+      const due = queues.get(queue)?.due(now(), limit) ?? [];
       return due.flatMap((id): Claim[] => {
         const waiting = deliveries.get(id);
-        if (!waiting) return [];
+        // A listener may have cancelled it while those before it were claimed.
+        if (!waiting || !claimableStates.has(waiting.state)) return [];
         const delivery = change(waiting, { state: "sending" });
         const lease: Lease = { deliveryId: id, owner, version: delivery.version, expiresAt: Infinity };
         leases.set(id, lease);
@@ -106,23 +130,29 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
       if (!holds(lease)) return undefined;
       leases.delete(lease.deliveryId);
       const delivery = deliveries.get(lease.deliveryId);
-      return delivery && change(delivery, settled(delivery, settlement, now()));
+      return delivery && change(delivery, settled(delivery, snapshotOf(settlement), now()));
     },
 
     async retryAt(id, dueAt) {
+      const holder = holderOf(deliveries.get(id)?.onceKey);
+      if (holder && holder.id !== id) return undefined;
       return changeIf(id, ["failed"], { state: "waiting", dueAt, announced: true });
     },
     async giveUp(id, reason) {
       return changeIf(id, ["failed"], { state: "gave-up", reason, finishedAt: now() });
     },
     async cancel(id, error) {
-      return changeIf(id, ["queued", "waiting"], { state: "cancelled", error, finishedAt: now() });
+      return changeIf(id, ["queued", "waiting"], {
+        state: "cancelled",
+        error: snapshotOf(error),
+        finishedAt: now(),
+      });
     },
 
     async markAnnounced(id, version) {
       const delivery = deliveries.get(id);
       if (delivery?.version !== version) return;
-      deliveries.set(id, letGo({ ...delivery, announced: true }));
+      deliveries.set(id, Object.freeze(letGo({ ...delivery, announced: true })));
     },
 
     async get(id) {
@@ -130,19 +160,22 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     },
 
     async list({ writerId, states, announced }, { limit = 100, after } = {}) {
-      const newestFirst = [...deliveries.values()].reverse();
-      const start = after === undefined ? 0 : newestFirst.findIndex(({ id }) => id === after) + 1;
-      const found = newestFirst
-        .slice(start)
-        .filter(
-          (delivery) =>
-            (writerId === undefined || delivery.writer.id === writerId) &&
-            (states === undefined || states.includes(delivery.state)) &&
-            (announced === undefined || delivery.announced === announced),
-        );
+      const before = after === undefined ? Infinity : Number(after);
+      const found: Delivery[] = [];
+      for (const delivery of [...deliveries.values()].reverse()) {
+        if (found.length > limit) break;
+        const wanted =
+          arrivalOf(delivery) < before &&
+          (writerId === undefined || delivery.writer.id === writerId) &&
+          (states === undefined || states.includes(delivery.state)) &&
+          (announced === undefined || delivery.announced === announced);
+        if (wanted) found.push(delivery);
+      }
       const page = found.slice(0, limit);
       const last = page.at(-1);
-      return found.length > limit && last ? { deliveries: page, next: last.id } : { deliveries: page };
+      return found.length > limit && last
+        ? { deliveries: page, next: String(arrivalOf(last)) }
+        : { deliveries: page };
     },
 
     async counts(queue) {
@@ -159,16 +192,17 @@ export function createMemoryStore({ now = Date.now }: { now?: () => number } = {
     },
 
     async prune({ olderThanMs, keep }) {
-      const ended = [...deliveries.values()].filter(
-        ({ state, announced }) => announced && (endedStates.has(state) || state === "failed"),
-      );
+      const ended = [...deliveries.values()]
+        .filter(({ state, announced }) => announced && (endedStates.has(state) || state === "failed"))
+        .sort((one, other) => finishedAt(one) - finishedAt(other));
       const surplus = ended.length - keep;
       const old = ended.filter(
-        ({ finishedAt = 0 }, index) => index < surplus || finishedAt < now() - olderThanMs,
+        (delivery, index) => index < surplus || finishedAt(delivery) < now() - olderThanMs,
       );
       for (const delivery of old) {
         const { id, onceKey } = delivery;
         deliveries.delete(id);
+        arrivals.delete(id);
         count(delivery, -1);
         if (onceKey !== undefined && onceKeys.get(onceKey) === id) onceKeys.delete(onceKey);
       }
@@ -199,8 +233,24 @@ function noCounts(): DeliveryCounts {
   };
 }
 
+function finishedAt(delivery: Delivery): number {
+  return delivery.finishedAt ?? 0;
+}
+
+/** Who is to be tried again has not finished, and who succeeded has no error. */
+function withoutThePast(delivery: Delivery): Delivery {
+  const { finishedAt, error, ...rest } = delivery;
+  const ended = endedStates.has(delivery.state) || delivery.state === "failed";
+  const succeeded = delivery.state === "delivered" || delivery.state === "skipped";
+  return {
+    ...rest,
+    ...(ended && finishedAt !== undefined && { finishedAt }),
+    ...(!succeeded && error && { error }),
+  };
+}
+
 function settled(delivery: Delivery, settlement: Settlement, at: number): Partial<Delivery> {
-  const attempts = (attempt: Attempt) => [...delivery.attempts, attempt];
+  const attempts = (attempt: Attempt) => Object.freeze([...delivery.attempts, attempt]) as Attempt[];
   switch (settlement.state) {
     case "released":
       return { state: "queued", dueAt: at };

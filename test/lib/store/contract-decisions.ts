@@ -1,0 +1,138 @@
+import { expect, test } from "vitest";
+import type { DeliveryState } from "../../../src/lib";
+import { type CreateBench, cancelRecord, type StoreBench } from "./contract";
+
+/** Brings a delivery into each state. */
+const states: Record<Exclude<DeliveryState, "skipped">, (bench: StoreBench) => Promise<string>> = {
+  queued: async ({ accept }) => (await accept()).id,
+  sending: async ({ accept, claimOne }) => {
+    await accept();
+    return (await claimOne()).delivery.id;
+  },
+  waiting: async ({ store, accept, fail, now }) => {
+    const { id } = await accept();
+    await fail();
+    await store.retryAt(id, now() + 1_000);
+    return id;
+  },
+  failed: async ({ accept, fail }) => {
+    await accept();
+    return (await fail()).id;
+  },
+  delivered: async ({ accept, deliver }) => {
+    await accept();
+    return (await deliver()).id;
+  },
+  "gave-up": async ({ store, accept, fail }) => {
+    const { id } = await accept();
+    await fail();
+    await store.giveUp(id, "No more.");
+    return id;
+  },
+  cancelled: async ({ store, accept }) => {
+    const { id } = await accept();
+    await store.cancel(id, cancelRecord);
+    return id;
+  },
+};
+
+interface Decision {
+  title: string;
+  decide(bench: StoreBench, id: string): Promise<unknown>;
+  allowed: DeliveryState[];
+  outcome: (bench: StoreBench) => object;
+}
+
+const decisions: Decision[] = [
+  {
+    title: "retryAt",
+    decide: ({ store, now }, id) => store.retryAt(id, now() + 5_000),
+    allowed: ["failed"],
+    outcome: ({ now }) => ({ state: "waiting", dueAt: now() + 5_000 }),
+  },
+  {
+    title: "giveUp",
+    decide: ({ store }, id) => store.giveUp(id, "All 3 attempts failed."),
+    allowed: ["failed"],
+    outcome: ({ now }) => ({
+      state: "gave-up",
+      reason: "All 3 attempts failed.",
+      finishedAt: now(),
+      announced: false,
+    }),
+  },
+  {
+    title: "cancel",
+    decide: ({ store }, id) => store.cancel(id, cancelRecord),
+    allowed: ["queued", "waiting"],
+    outcome: ({ now }) => ({
+      state: "cancelled",
+      error: cancelRecord,
+      finishedAt: now(),
+      announced: false,
+    }),
+  },
+];
+
+export function decisionCases(createBench: CreateBench): void {
+  for (const { title, decide, allowed, outcome } of decisions) {
+    for (const [state, bring] of Object.entries(states)) {
+      const may = allowed.includes(state as DeliveryState);
+      test(`${title} of a ${state} delivery ${may ? "is done" : "changes nothing"}`, async () => {
+        const bench = await createBench();
+        const id = await bring(bench);
+        const before = await bench.current(id);
+        expect(before.state).toBe(state);
+        bench.advance(10);
+        const decided = await decide(bench, id);
+        if (may) {
+          expect(decided).toMatchObject({ ...outcome(bench), version: before.version + 1 });
+          expect(await bench.current(id)).toEqual(decided);
+        } else {
+          expect(decided).toBeUndefined();
+          expect(await bench.current(id)).toEqual(before);
+        }
+      });
+    }
+    test(`${title} of an unknown delivery changes nothing`, async () => {
+      const bench = await createBench();
+      expect(await decide(bench, "unknown")).toBeUndefined();
+    });
+  }
+
+  test("of two decisions at the same time one counts", async () => {
+    const bench = await createBench();
+    const id = await states.failed(bench);
+    const { store, now } = bench;
+    const answers = await Promise.all([
+      store.retryAt(id, now()),
+      store.giveUp(id, "No."),
+      store.retryAt(id, 0),
+    ]);
+    expect(answers.filter((answer) => answer !== undefined)).toHaveLength(1);
+  });
+
+  test("a cancelled delivery is not given out any more", async () => {
+    const bench = await createBench();
+    await states.cancelled(bench);
+    expect(await bench.store.claim("writer", "owner", 9)).toEqual([]);
+    expect(await bench.store.nextDueAt("writer")).toBeUndefined();
+  });
+
+  test("notes an announcement of the state that was announced, and of no later one", async () => {
+    const bench = await createBench();
+    const { store, current, now } = bench;
+    const id = await states.failed(bench);
+    const failed = await current(id);
+    await store.markAnnounced(id, failed.version - 1);
+    expect((await current(id)).announced).toBe(false);
+    await store.markAnnounced(id, failed.version);
+    expect(await current(id)).toEqual({ ...failed, announced: true });
+    await store.retryAt(id, now());
+    const second = await bench.fail();
+    await store.markAnnounced(id, failed.version);
+    expect(await current(id)).toEqual(second);
+    expect(second.announced).toBe(false);
+    await store.markAnnounced("unknown", 1);
+  });
+}
