@@ -36,9 +36,11 @@ export default function register(RED: NodeAPI): void {
 }
 
 /** Off means absent: an unticked section's fields are not even looked at. */
-function optionsOf({ metadata: _, lifecycle, link, ...config }: Config): object {
+function optionsOf({ metadata: _, contentType, lifecycle, link, ...config }: Config): object {
   return {
     ...config,
+    // What a template makes of it is only known with the message.
+    contentType: contentType?.includes("{{") ? undefined : contentType,
     partSizeBytes: scaled(config.partMegabytes, bytesPerMebibyte),
     lifecycle: lifecycle
       ? {
