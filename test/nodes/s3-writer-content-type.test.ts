@@ -1,9 +1,22 @@
-import helper from "node-red-node-test-helper";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type S3Server, startS3Server } from "../../demo/servers/s3";
 import registerConnection from "../../src/nodes/s3-connection/s3-connection";
 import registerWriter from "../../src/nodes/s3-writer/s3-writer";
 
+/** It brings no types; these are the parts used here. */
+interface TestHelper {
+  init(runtime: string): void;
+  startServer(done: () => void): void;
+  stopServer(done: () => void): void;
+  load(registers: unknown[], flow: object[], credentials: object): Promise<void>;
+  unload(): Promise<void>;
+  getNode(id: string): {
+    receive(msg: object): void;
+    on(event: "input", listener: (msg: Record<string, unknown>) => void): void;
+  };
+}
+
+const helper: TestHelper = require("node-red-node-test-helper");
 let server: S3Server;
 
 beforeAll(async () => {
@@ -42,9 +55,9 @@ async function deliver(contentType: string): Promise<Record<string, unknown>> {
   ];
   const { accessKeyId, secretAccessKey } = server;
   const keys = { connection: { accessKeyId, secretAccessKey } };
-  await helper.load([registerConnection, registerWriter] as never, flow as never, keys);
+  await helper.load([registerConnection, registerWriter], flow, keys);
   const ended = new Promise<Record<string, unknown>>((resolve) => helper.getNode("end").on("input", resolve));
-  helper.getNode("writer").receive({ payload: "x", metadata: { type: "text/csv" } } as { payload: string });
+  helper.getNode("writer").receive({ payload: "x", metadata: { type: "text/csv" } });
   return ended;
 }
 
