@@ -7,33 +7,51 @@
   const roots = ["msg", "metadata", "source", "delivery", "env", "flow", "global", "now"];
   const tag = /\{\{\{\s*([^{}]*?)\s*\}\}\}|\{\{\s*([#^/!&]?)\s*([^{}]*?)\s*\}\}/g;
 
-  const dateParts = {
-    yyyy: { year: "numeric" },
-    MM: { month: "2-digit" },
-    dd: { day: "2-digit" },
-    HH: { hour: "2-digit" },
-    mm: { minute: "2-digit" },
-    ss: { second: "2-digit" },
-  };
-
-  const helpers = [...Object.keys(dateParts), "uuid"];
-
+  /** `mm` is minutes and `MM` is months, as in the runtime. */
   function dateView(now, timeZone) {
     const parts = new Intl.DateTimeFormat("en-GB", {
       ...(timeZone && { timeZone }),
+      calendar: "gregory",
+      numberingSystem: "latn",
       year: "numeric",
       month: "2-digit",
       day: "2-digit",
       hour: "2-digit",
       minute: "2-digit",
       second: "2-digit",
+      fractionalSecondDigits: 3,
       hourCycle: "h23",
     }).formatToParts(now);
-    const named = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
-    return Object.fromEntries(
-      Object.entries(dateParts).map(([name, option]) => [name, named[Object.keys(option)[0]]]),
+    const { year, month, day, hour, minute, second, fractionalSecond } = Object.fromEntries(
+      parts.map(({ type, value }) => [type, value]),
     );
+    const yyyy = year.padStart(4, "0");
+    return {
+      yyyy,
+      yy: yyyy.slice(-2),
+      MM: month,
+      dd: day,
+      HH: hour,
+      mm: minute,
+      ss: second,
+      SSS: fractionalSecond,
+      isoDate: `${yyyy}-${month}-${day}`,
+      ...isoWeek(Number(yyyy), Number(month), Number(day)),
+    };
   }
+
+  /** A week belongs to the year that its Thursday is in (ISO 8601). */
+  function isoWeek(year, month, day) {
+    const dayMs = 24 * 60 * 60 * 1000;
+    const date = Date.UTC(year, month - 1, day);
+    const daysSinceMonday = (new Date(date).getUTCDay() + 6) % 7;
+    const thursday = new Date(date + (3 - daysSinceMonday) * dayMs);
+    const weekYear = thursday.getUTCFullYear();
+    const week = Math.floor((thursday.getTime() - Date.UTC(weekYear, 0, 1)) / dayMs / 7) + 1;
+    return { week: String(week).padStart(2, "0"), weekYear: String(weekYear) };
+  }
+
+  const helpers = [...Object.keys(dateView(new Date(0), "UTC")), "uuid"];
 
   /** A section's tag on a line of its own leaves no line behind. */
   function standsAlone(template, start, end) {
@@ -97,12 +115,13 @@
   }
 
   const isObject = (value) => typeof value === "object" && value !== null;
+  const member = (value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined);
 
   function lookup(stack, name) {
     if (name === ".") return stack.at(-1);
     const [root, ...rest] = name.split(".");
-    const scope = stack.findLast((one) => isObject(one) && root in one);
-    return rest.reduce((value, part) => (isObject(value) ? value[part] : undefined), scope?.[root]);
+    const scope = stack.findLast((one) => member(one, root) !== undefined);
+    return rest.reduce(member, member(scope, root));
   }
 
   function renderTokens(tokens, stack) {
@@ -128,7 +147,7 @@
   /** Values that only a run can tell appear as `‹msg.topic›`. */
   function render(template, view, { timeZone = "", now = new Date() } = {}) {
     const dates = dateView(now, shared.isVariable?.(timeZone) ? "" : timeZone);
-    const base = { ...dates, uuid: "1b4e28ba-2fa1-4d2b-883f-0016d3cca427", now: String(now), ...view };
+    const base = { ...dates, uuid: "1b4e28ba-2fa1-4d2b-883f-0016d3cca427", now: now.toISOString(), ...view };
     return renderTokens(parse(template), [base]);
   }
 
