@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { DeliveryError } from "../errors";
 import { openSource } from "../sources";
 import type { Spool } from "../sources/spool";
@@ -36,6 +36,9 @@ interface WatchedSource extends DataSource {
 
 function watchSource(source: DataSource): WatchedSource {
   let failure: DeliveryError | undefined;
+  const note = (error: unknown): void => {
+    if (error instanceof DeliveryError && error.kind !== "cancelled") failure = error;
+  };
   return {
     name: source.name,
     contentType: source.contentType,
@@ -43,11 +46,14 @@ function watchSource(source: DataSource): WatchedSource {
     sha256: source.sha256,
     failure: () => failure,
     async read(options) {
-      const reading = await source.read(options);
-      reading.stream.once("error", (error) => {
-        if (error instanceof DeliveryError && error.kind !== "cancelled") failure = error;
-      });
-      return reading;
+      try {
+        const reading = await source.read(options);
+        reading.stream.once("error", note);
+        return reading;
+      } catch (error) {
+        note(error);
+        throw error;
+      }
     },
   };
 }
@@ -97,7 +103,7 @@ export function notifierAttempt(notifier: Notifier): AttemptFunction {
       location: told.location,
       outcome: "delivered",
       bytes: Buffer.byteLength(text),
-      sha256: "",
+      sha256: createHash("sha256").update(text).digest("hex"),
       verified: "none",
       notes: told.notes,
     };

@@ -39,7 +39,7 @@ export interface AttemptRecord {
 /** @param nowMs used for `elapsedMs` of a delivery that has not ended */
 export function describeDelivery(delivery: Delivery, nowMs: number = Date.now()): DeliveryRecord {
   const { receipt } = delivery;
-  const { location = delivery.location, outcome: _, ...proof } = receipt ?? {};
+  const { location = delivery.location, outcome: _, notes, ...proof } = receipt ?? {};
   return {
     id: delivery.id,
     state: delivery.state,
@@ -47,6 +47,8 @@ export function describeDelivery(delivery: Delivery, nowMs: number = Date.now())
     target: delivery.target,
     location,
     ...proof,
+    // The record is the flow's to change; the delivery is not.
+    ...(notes && { notes: [...notes] }),
     attempt: countedAttempts(delivery.attempts),
     attempts: delivery.attempts.map((attempt) => ({
       n: attempt.n,
@@ -62,7 +64,7 @@ export function describeDelivery(delivery: Delivery, nowMs: number = Date.now())
     })),
     startedAt: isoTime(delivery.acceptedAt),
     ...(delivery.finishedAt !== undefined && { finishedAt: isoTime(delivery.finishedAt) }),
-    elapsedMs: (delivery.finishedAt ?? nowMs) - delivery.acceptedAt,
+    elapsedMs: Math.max(0, (delivery.finishedAt ?? nowMs) - delivery.acceptedAt),
     ...(delivery.reason !== undefined && { reason: delivery.reason }),
     ...(delivery.state === "waiting" && { nextAttemptAt: isoTime(delivery.dueAt) }),
   };

@@ -1,11 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { EventEmitter } from "node:events";
-import { DeliveryError, type ErrorRecord, toErrorRecord } from "../errors";
+import { type DeliveryError, type ErrorRecord, toErrorRecord } from "../errors";
 import type { Claim, DeliveryStore, Settlement } from "../store/delivery-store";
 import type { Attempt, Delivery, DeliveryDraft, Receipt } from "../types";
+import { type Announcer, createAnnouncer } from "./announcer";
 import type { AttemptFunction } from "./attempt";
+import { keepLease } from "./lease";
 import { type Progress, trackProgress } from "./progress";
 import { countedAttempts } from "./retry";
+import {
+  cancelledByPerson,
+  closing,
+  leaseLost,
+  settleFailure,
+  settleUntilKept,
+  storeRecoveryMs,
+  toDeliveryError,
+} from "./settlement";
 
 export interface RunnerOptions {
   /** The id of the writer whose deliveries it runs. */
@@ -15,7 +26,7 @@ export interface RunnerOptions {
   /**
    * Tells the caller's world that a delivery was delivered, skipped, cancelled or has failed. Called once
    * for each result, also for results that an earlier runner of this queue could not tell. When it
-   * throws, the result is told again at the next start.
+   * throws, the next runner of this queue tells the result again.
    */
   announce: (delivery: Delivery) => void | Promise<void>;
   /** Deliveries at a time. 4 by default. */
@@ -35,10 +46,12 @@ interface Running {
   readonly done: Promise<void>;
 }
 
-const announcedStates = ["delivered", "skipped", "failed", "cancelled"] as const;
 /** Timers longer than 2³¹−1 ms fire at once, and a wall clock can be set: look again at least this often. */
 const longestSleepMs = 60_000;
-const storeRecoveryMs = 5_000;
+/** Something is due, yet was not given out: its time is a moment ahead, or another clock is behind. */
+const shortestSleepMs = 20;
+/** Results that nobody has announced for so long are left over: whoever had them was closed or killed. */
+const leftOverMs = 60_000;
 const cleanUpMs = 5_000;
 
 /**
@@ -49,16 +62,22 @@ const cleanUpMs = 5_000;
 export class DeliveryRunner extends EventEmitter<RunnerEvents> {
   readonly #options: Required<RunnerOptions>;
   readonly #owner = randomUUID();
+  readonly #announcer: Announcer;
   readonly #running = new Map<string, Running>();
+  /** Aborted when the grace is over. */
+  readonly #ending = new AbortController();
   readonly #stopListening: () => void;
   #state: "new" | "running" | "closed" = "new";
+  #closed: Promise<void> | undefined;
   #pumping: Promise<void> | undefined;
   #pumpAgain = false;
   #timer: NodeJS.Timeout | undefined;
+  #lookedForLeftOverMs = 0;
 
   constructor(options: RunnerOptions) {
     super();
     this.#options = { concurrency: 4, ...options };
+    this.#announcer = createAnnouncer({ ...options, report: this.#report });
     this.#stopListening = options.store.onChange(({ writer, state }) => {
       if (writer.id === options.queue && (state === "queued" || state === "waiting")) this.#wake();
     });
@@ -68,21 +87,33 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
   start(): void {
     if (this.#state !== "new") return;
     this.#state = "running";
-    void this.#announceLeftOver().then(() => this.#wake());
+    this.#lookedForLeftOverMs = performance.now();
+    void this.#announcer.announceLeftOver().then(() => this.#wake());
   }
 
   /**
    * Takes a delivery over: when this resolves, the store keeps it and it will end delivered or failed.
    * @throws DeliveryError `local` when the store cannot keep it
    */
-  accept(draft: DeliveryDraft): Promise<{ delivery: Delivery; duplicate: boolean }> {
-    return this.#options.store.accept(draft);
+  async accept(draft: DeliveryDraft): Promise<{ delivery: Delivery; duplicate: boolean }> {
+    try {
+      return await this.#options.store.accept(draft);
+    } catch (error) {
+      throw toDeliveryError(error);
+    }
   }
 
-  /** Keeps and announces a delivery that cannot be tried, so that people hear of it like of any other. */
+  /**
+   * Keeps and announces a delivery that cannot be tried, so that people hear of it like of any other.
+   * @throws DeliveryError `local` when the store cannot keep it
+   */
   async refuse(draft: DeliveryDraft, error: DeliveryError): Promise<Delivery> {
-    const delivery = await this.#options.store.refuse(draft, toErrorRecord(error));
-    await this.#announce(delivery);
+    const delivery = await this.#options.store
+      .refuse(draft, toErrorRecord(error))
+      .catch((thrown: unknown) => {
+        throw toDeliveryError(thrown);
+      });
+    if (delivery.state === "failed" && !delivery.announced) await this.#announcer.announce(delivery);
     return delivery;
   }
 
@@ -95,7 +126,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       return (await this.#options.store.get(id))?.state === "cancelled";
     }
     const cancelled = await this.#options.store.cancel(id, toErrorRecord(cancelledByPerson));
-    if (cancelled) await this.#announce(cancelled);
+    if (cancelled) await this.#announcer.announce(cancelled);
     return cancelled !== undefined;
   }
 
@@ -104,25 +135,34 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
    * is not counted and its delivery goes back to the queue. What ends meanwhile is announced by the
    * queue's next runner. Resolves at the latest 5 s after the grace.
    */
-  async close({ graceMs = 5_000 }: { graceMs?: number } = {}): Promise<void> {
-    if (this.#state === "closed") return;
+  close({ graceMs = 5_000 }: { graceMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(graceMs);
+    return this.#closed;
+  }
+
+  async #close(graceMs: number): Promise<void> {
     this.#state = "closed";
     this.#stopListening();
     clearTimeout(this.#timer);
+    const announced = this.#announcer.close();
     const idle = async () => {
       await this.#pumping;
-      await Promise.all([...this.#running.values()].map(({ done }) => done));
+      await Promise.all([announced, ...[...this.#running.values()].map(({ done }) => done)]);
     };
     await atMost(graceMs, idle());
+    this.#ending.abort();
     for (const { controller } of this.#running.values()) controller.abort(closing);
     await atMost(cleanUpMs, idle());
     this.removeAllListeners();
   }
 
   #wake(): void {
+    if (this.#state !== "running") return;
     this.#pumpAgain = true;
     this.#pumping ??= this.#pump().finally(() => {
       this.#pumping = undefined;
+      // Who called between the last look and this moment was not heard yet.
+      if (this.#pumpAgain) this.#wake();
     });
   }
 
@@ -139,7 +179,11 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       }
     }
     clearTimeout(this.#timer);
-    if (this.#state === "running") this.#timer = setTimeout(() => this.#wake(), sleepMs);
+    if (this.#state !== "running") return;
+    this.#timer = setTimeout(() => this.#wake(), sleepMs);
+    if (performance.now() - this.#lookedForLeftOverMs < leftOverMs) return;
+    this.#lookedForLeftOverMs = performance.now();
+    void this.#announcer.announceLeftOver(Date.now() - leftOverMs);
   }
 
   async #claimDue(): Promise<number> {
@@ -153,7 +197,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       if (claims.length === 0) {
         const dueAt = await store.nextDueAt(queue);
         if (dueAt === undefined) break;
-        return Math.min(longestSleepMs, Math.max(1, dueAt - Date.now()));
+        return Math.min(longestSleepMs, Math.max(shortestSleepMs, dueAt - Date.now()));
       }
     }
     return longestSleepMs;
@@ -162,17 +206,28 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
   #run(claim: Claim): void {
     const { id } = claim.delivery;
     const controller = new AbortController();
-    const done = this.#attempt(claim, controller).finally(() => {
-      this.#running.delete(id);
+    // It was claimed here before, and that lease has ended while nobody could look.
+    const earlier = this.#running.get(id);
+    earlier?.controller.abort(leaseLost);
+    const stopExtending = keepLease(this.#options.store, claim.lease, {
+      lost: () => controller.abort(leaseLost),
+      report: this.#report,
+    });
+    const work = async () => {
+      await earlier?.done;
+      await this.#attempt(claim, controller.signal);
+    };
+    const done = work().finally(() => {
+      stopExtending();
+      if (this.#running.get(id) === running) this.#running.delete(id);
       this.#wake();
     });
-    this.#running.set(id, { controller, done });
+    const running: Running = { controller, done };
+    this.#running.set(id, running);
   }
 
-  async #attempt(claim: Claim, controller: AbortController): Promise<void> {
+  async #attempt({ lease, delivery }: Claim, signal: AbortSignal): Promise<void> {
     const { store, attempt } = this.#options;
-    const { delivery } = claim;
-    const stopExtending = this.#extendLease(claim, controller);
     const startedAt = Date.now();
     const startedMs = performance.now();
     const ended = (error?: ErrorRecord): Attempt => ({
@@ -181,107 +236,43 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       elapsedMs: Math.round(performance.now() - startedMs),
       ...(error && { error }),
     });
-    const onProgress = trackProgress(delivery.source.size, (progress) =>
-      this.emit("progress", delivery, progress),
-    );
+    let underWay = true;
+    const onProgress = trackProgress(delivery.source.size, (progress) => {
+      if (underWay) this.#tell(() => this.emit("progress", delivery, progress));
+    });
 
     let settlement: Settlement;
     try {
-      this.emit("started", delivery);
-      const receipt: Receipt = await attempt(delivery, { signal: controller.signal, onProgress });
+      signal.throwIfAborted();
+      this.#tell(() => this.emit("started", delivery));
+      const receipt: Receipt = await attempt(delivery, { signal, onProgress });
       settlement = { state: receipt.outcome, attempt: ended(), receipt };
     } catch (thrown) {
-      settlement = settleFailure(toDeliveryError(thrown), controller.signal, ended);
+      settlement = settleFailure(toDeliveryError(thrown), signal, ended);
     }
-    stopExtending();
+    underWay = false;
+    const settled = await settleUntilKept(store, lease, settlement, {
+      signal: this.#ending.signal,
+      report: this.#report,
+    });
+    if (!settled) return;
+    this.#tell(() => this.emit("settled", settled));
+    if (settlement.state !== "released") await this.#announcer.announce(settled);
+  }
+
+  readonly #report = (error: unknown): void => {
+    this.#tell(() => this.emit("problem", toDeliveryError(error)));
+  };
+
+  /** Whoever listens cannot harm the work. */
+  #tell(emit: () => void): void {
     try {
-      const settled = await store.settle(claim.lease, settlement);
-      if (!settled) return;
-      this.emit("settled", settled);
-      if (settlement.state !== "released") await this.#announce(settled);
+      emit();
     } catch (error) {
-      this.#report(error);
+      // A warning: there is nobody else to tell.
+      process.emitWarning(toDeliveryError(error));
     }
   }
-
-  /** Who loses the lease must stop: somebody else is doing the work. */
-  #extendLease({ lease }: Claim, controller: AbortController): () => void {
-    if (lease.expiresAt === Infinity) return () => {};
-    const everyMs = Math.max(1_000, (lease.expiresAt - Date.now()) / 3);
-    const timer = setInterval(() => {
-      this.#options.store.extend(lease).then(
-        (extended) => extended ?? controller.abort(leaseLost),
-        (error: unknown) => this.#report(error),
-      );
-    }, everyMs);
-    return () => clearInterval(timer);
-  }
-
-  async #announceLeftOver(): Promise<void> {
-    const { store, queue } = this.#options;
-    try {
-      let after: string | undefined;
-      do {
-        const page = await store.list(
-          { writerId: queue, states: announcedStates, announced: false },
-          after === undefined ? {} : { after },
-        );
-        for (const delivery of page.deliveries) await this.#announce(delivery);
-        after = page.next;
-      } while (after !== undefined);
-    } catch (error) {
-      this.#report(error);
-    }
-  }
-
-  async #announce(delivery: Delivery): Promise<void> {
-    // After close the flow's wires are gone or stale: the next runner of this queue announces it.
-    if (this.#state === "closed") return;
-    try {
-      await this.#options.announce(delivery);
-      await this.#options.store.markAnnounced(delivery.id, delivery.version);
-    } catch (error) {
-      this.#report(error);
-    }
-  }
-
-  #report(error: unknown): void {
-    this.emit("problem", toDeliveryError(error));
-  }
-}
-
-const cancelledByPerson = new DeliveryError("cancelled", "The delivery was cancelled.");
-const closing = new DeliveryError("cancelled", "The delivery was interrupted by a deploy or a shutdown.");
-const leaseLost = new DeliveryError("cancelled", "Another process has taken over the delivery.");
-
-function settleFailure(
-  error: DeliveryError,
-  signal: AbortSignal,
-  ended: (error: ErrorRecord) => Attempt,
-): Settlement {
-  if (signal.aborted && signal.reason === cancelledByPerson) {
-    return { state: "cancelled", error: toErrorRecord(cancelledByPerson) };
-  }
-  // Whatever the transport makes of an abort, the attempt was interrupted and proves nothing.
-  if (signal.aborted) return { state: "released" };
-  const record = toErrorRecord(error);
-  return { state: "failed", attempt: ended(record), error: record };
-}
-
-function toDeliveryError(thrown: unknown): DeliveryError {
-  if (thrown instanceof DeliveryError) return thrown;
-  const name = thrown instanceof Error ? thrown.name : typeof thrown;
-  const error = new DeliveryError(
-    "internal",
-    `An unexpected ${name} stopped the delivery. Please report it.`,
-    {
-      cause: thrown,
-    },
-  );
-  // The frames say where; the original's message may hold a secret.
-  const frames = (thrown instanceof Error ? thrown.stack : undefined)?.match(/^ +at .*$/gm);
-  if (frames) error.stack = [`${error.name}: ${error.message}`, ...frames].join("\n");
-  return error;
 }
 
 async function atMost(ms: number, work: Promise<unknown>): Promise<void> {

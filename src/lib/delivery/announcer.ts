@@ -1,0 +1,120 @@
+import type { DeliveryStore } from "../store/delivery-store";
+import type { Delivery } from "../types";
+
+export interface AnnouncerOptions {
+  store: DeliveryStore;
+  queue: string;
+  announce: (delivery: Delivery) => void | Promise<void>;
+  report: (error: unknown) => void;
+}
+
+/** Tells of results, each once, and notes in the store that they were told. */
+export interface Announcer {
+  announce(delivery: Delivery): Promise<void>;
+  /** Announces what nobody has announced among what finished before this time. */
+  announceLeftOver(finishedBefore?: number): Promise<void>;
+  /** Announces nothing more; resolves when what is being announced has been. */
+  close(): Promise<void>;
+}
+
+const announcedStates = ["delivered", "skipped", "failed", "cancelled"] as const;
+
+/** How far the announcement of a delivery's version has come. */
+interface Telling {
+  readonly version: number;
+  state: "telling" | "failed" | "told" | "noted";
+}
+
+export function createAnnouncer({ store, queue, announce, report }: AnnouncerOptions): Announcer {
+  const tellings = new Map<string, Telling>();
+  const underWay = new Set<Promise<void>>();
+  let looking = 0;
+  let closed = false;
+
+  const tellingOf = ({ id, version }: Delivery): Telling | undefined => {
+    const telling = tellings.get(id);
+    return telling?.version === version ? telling : undefined;
+  };
+
+  const forget = ({ id }: { id: string }, telling: Telling): void => {
+    // While somebody looks for what is left over, he may still hold it as not announced.
+    if (looking === 0 && tellings.get(id) === telling) tellings.delete(id);
+  };
+
+  const note = async (delivery: Delivery, telling: Telling): Promise<void> => {
+    await store.markAnnounced(delivery.id, delivery.version);
+    telling.state = "noted";
+    forget(delivery, telling);
+  };
+
+  const tell = async (delivery: Delivery): Promise<void> => {
+    const earlier = tellingOf(delivery);
+    try {
+      if (earlier) {
+        // It was told, and only the note failed: it must not be told again.
+        if (earlier.state === "told") await note(delivery, earlier);
+        return;
+      }
+      const telling: Telling = { version: delivery.version, state: "telling" };
+      tellings.set(delivery.id, telling);
+      try {
+        await announce(delivery);
+      } catch (error) {
+        telling.state = "failed";
+        throw error;
+      }
+      telling.state = "told";
+      await note(delivery, telling);
+    } catch (error) {
+      report(error);
+    }
+  };
+
+  const track = (work: Promise<void>): Promise<void> => {
+    const tracked = work.finally(() => underWay.delete(tracked));
+    underWay.add(tracked);
+    return tracked;
+  };
+
+  // After close the flow's wires are gone or stale: the next runner of this queue announces it.
+  const announceOnce = async (delivery: Delivery): Promise<void> => {
+    if (!closed) await track(tell(delivery));
+  };
+
+  const announceIfStillLeft = async (listed: Delivery): Promise<void> => {
+    if (!tellingOf(listed)) {
+      const current = await store.get(listed.id);
+      if (current?.version !== listed.version || current.announced) return;
+    }
+    await announceOnce(listed);
+  };
+
+  return {
+    announce: announceOnce,
+    async announceLeftOver(finishedBefore = Infinity) {
+      looking++;
+      try {
+        let after: string | undefined;
+        do {
+          const page = await store.list(
+            { writerId: queue, states: announcedStates, announced: false },
+            after === undefined ? {} : { after },
+          );
+          for (const delivery of page.deliveries) {
+            if ((delivery.finishedAt ?? 0) < finishedBefore) await announceIfStillLeft(delivery);
+          }
+          after = page.next;
+        } while (after !== undefined && !closed);
+      } catch (error) {
+        report(error);
+      } finally {
+        looking--;
+        for (const [id, telling] of tellings) if (telling.state === "noted") forget({ id }, telling);
+      }
+    },
+    async close() {
+      closed = true;
+      await Promise.all(underWay);
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { DeliveryError, type ErrorRecord, toErrorRecord } from "../errors";
+import type { DeliveryStore, Lease, Settlement } from "../store/delivery-store";
+import type { Attempt, Delivery } from "../types";
+
+/** Why a runner interrupts an attempt. */
+export const cancelledByPerson = new DeliveryError("cancelled", "The delivery was cancelled.");
+export const closing = new DeliveryError(
+  "cancelled",
+  "The delivery was interrupted by a deploy or a shutdown.",
+);
+export const leaseLost = new DeliveryError("cancelled", "Another process has taken over the delivery.");
+
+/** What an attempt that threw means for its delivery. */
+export function settleFailure(
+  error: DeliveryError,
+  signal: AbortSignal,
+  ended: (error: ErrorRecord) => Attempt,
+): Settlement {
+  if (signal.aborted && signal.reason === cancelledByPerson) {
+    return { state: "cancelled", error: toErrorRecord(cancelledByPerson) };
+  }
+  // Whatever the transport makes of an abort, the attempt was interrupted and proves nothing.
+  if (signal.aborted) return { state: "released" };
+  const record = toErrorRecord(error);
+  return { state: "failed", attempt: ended(record), error: record };
+}
+
+/** A store that could not do its work is asked again after this time. */
+export const storeRecoveryMs = 5_000;
+
+/**
+ * Settles, again and again while the store cannot: what an attempt has done must not be forgotten, nor
+ * done twice.
+ * @param signal ends it after one more try
+ * @returns undefined when the lease is lost, or the store did not recover in time
+ */
+export async function settleUntilKept(
+  store: DeliveryStore,
+  lease: Lease,
+  settlement: Settlement,
+  { signal, report }: { signal: AbortSignal; report: (error: unknown) => void },
+): Promise<Delivery | undefined> {
+  for (;;) {
+    try {
+      return await store.settle(lease, settlement);
+    } catch (error) {
+      report(error);
+      if (signal.aborted) return undefined;
+      await pause(storeRecoveryMs, signal);
+    }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}
+
+/** Anything but a DeliveryError is a bug; what it says may hold a secret, so only its frames are kept. */
+export function toDeliveryError(thrown: unknown): DeliveryError {
+  if (thrown instanceof DeliveryError) return thrown;
+  const name = thrown instanceof Error ? thrown.name : typeof thrown;
+  const message = `An unexpected ${name} stopped the delivery. Please report it.`;
+  const error = new DeliveryError("internal", message, { cause: thrown });
+  if (thrown instanceof Error) {
+    const { stack = "" } = thrown;
+    // A message of several lines can look like frames.
+    const afterMessage = stack.indexOf(thrown.message) + thrown.message.length;
+    const frames = stack.slice(afterMessage).match(/^ +at .*$/gm) ?? [];
+    error.stack = [`${error.name}: ${error.message}`, ...frames].join("\n");
+  }
+  return error;
+}
