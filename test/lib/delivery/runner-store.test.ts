@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type AttemptFunction, createMemoryStore, DeliveryError, type DeliveryStore } from "../../../src/lib";
+import { withFiniteLeases } from "../store/finite-leases";
+import { breakable } from "./breakable-store";
+import { createBench, createGate, draftOf, receipt, succeed, told } from "./runner-bench";
+
+// The runner waits for seconds until it asks a broken store again.
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+describe("a store that cannot do its work for a while", () => {
+  function broken() {
+    const inner = createMemoryStore();
+    const faulty = breakable(inner);
+    const attempt = vi.fn(succeed);
+    const bench = createBench(inner);
+    const runner = bench.start({ store: faulty.store, attempt });
+    return { ...bench, ...faulty, runner, attempt, inner };
+  }
+
+  test("claiming is tried again, without haste", async () => {
+    const { break: breakStore, accept, attempt, problems, announced, calls } = broken();
+    await pass(1);
+    breakStore("claim", 2);
+    const before = calls.claim ?? 0;
+    const { id } = await accept();
+    await pass(9_000);
+    expect(attempt).not.toHaveBeenCalled();
+    expect((calls.claim ?? 0) - before).toBe(2);
+    expect(problems.map(({ kind }) => kind)).toEqual(["local", "local"]);
+    await pass(1_100);
+    expect(told(announced)).toEqual([`${id} delivered`]);
+  });
+
+  test("a failing look at the next time does not stop it either", async () => {
+    const { break: breakStore, accept, announced, problems } = broken();
+    breakStore("nextDueAt", 1);
+    await pass(1);
+    expect(problems).toHaveLength(1);
+    const { id } = await accept();
+    await pass(5_100);
+    expect(told(announced)).toEqual([`${id} delivered`]);
+  });
+
+  test("a result that cannot be settled is settled later, not sent again", async () => {
+    const { break: breakStore, accept, attempt, problems, announced, state } = broken();
+    breakStore("settle", 3);
+    const { id } = await accept();
+    await pass(14_000);
+    expect(problems).toHaveLength(3);
+    expect([await state(id), announced.length]).toEqual(["sending", 0]);
+    await pass(1_100);
+    expect(await state(id)).toBe("delivered");
+    expect(told(announced)).toEqual([`${id} delivered`]);
+    expect(attempt).toHaveBeenCalledTimes(1);
+  });
+
+  test("a failure that cannot be settled stays what it was", async () => {
+    const { break: breakStore, accept, attempt, inner } = broken();
+    attempt.mockRejectedValueOnce(new DeliveryError("denied", "The password is wrong."));
+    breakStore("settle", 1);
+    const { id } = await accept();
+    await pass(5_100);
+    expect(await inner.get(id)).toMatchObject({ state: "failed", error: { kind: "denied" } });
+  });
+
+  test("a settlement whose answer was lost is announced all the same, once", async () => {
+    const { break: breakStore, accept, attempt, announced } = broken();
+    breakStore("settle", 1, "after");
+    const { id } = await accept();
+    await pass(200_000);
+    expect(told(announced)).toEqual([`${id} delivered`]);
+    expect(attempt).toHaveBeenCalledTimes(1);
+  });
+
+  test.each(["before", "after"] as const)(
+    "an announcement noted too late (%s) is made once",
+    async (when) => {
+      const { break: breakStore, accept, announced, inner, runner } = broken();
+      breakStore("markAnnounced", 1, when);
+      const { id } = await accept();
+      await pass(200_000);
+      expect(told(announced)).toEqual([`${id} delivered`]);
+      expect((await inner.get(id))?.announced).toBe(true);
+      await runner.close();
+    },
+  );
+
+  test("the look for what is left over is made again", async () => {
+    const inner = createMemoryStore();
+    const { store, break: breakStore } = breakable(inner);
+    const { start, accept, announced } = createBench(inner);
+    const quiet = start({ announce: () => Promise.reject(new Error("No wire.")) });
+    const { id } = await accept();
+    await pass(1);
+    await quiet.close();
+    breakStore("list", 1);
+    start({ store });
+    await pass(1);
+    expect(announced).toEqual([]);
+    await pass(130_000);
+    expect(told(announced)).toEqual([`${id} delivered`]);
+  });
+
+  test("what it cannot keep is not acknowledged, and can be sent again", async () => {
+    const { break: breakStore, runner, inner, announced } = broken();
+    breakStore("accept", 1);
+    breakStore("refuse", 1);
+    const draft = draftOf();
+    const error = new DeliveryError("invalid", "The name is empty.");
+    await expect(runner.accept(draft)).rejects.toMatchObject({ kind: "local" });
+    await expect(runner.refuse(draft, error)).rejects.toMatchObject({ kind: "local" });
+    expect(await inner.get(draft.id)).toBeUndefined();
+    expect((await runner.accept(draft)).duplicate).toBe(false);
+    await pass(1);
+    expect(told(announced)).toEqual([`${draft.id} delivered`]);
+  });
+
+  test("a store that fails in its own way is a bug by the time it reaches the caller", async () => {
+    const inner = createMemoryStore();
+    const store = { ...inner, accept: () => Promise.reject(new Error("canary: /secret/path")) };
+    const runner = createBench(inner).start({ store });
+    const error = await runner.accept(draftOf()).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(DeliveryError);
+    expect(error).toMatchObject({ kind: "internal", message: expect.not.stringContaining("canary") });
+  });
+
+  test("close does not wait for it for ever", async () => {
+    const { break: breakStore, runner, accept, state } = broken();
+    breakStore("settle", Number.POSITIVE_INFINITY);
+    const { id } = await accept();
+    await pass(1);
+    let closed = false;
+    void runner.close({ graceMs: 2_000 }).then(() => {
+      closed = true;
+    });
+    await pass(2_100);
+    expect(closed).toBe(true);
+    expect(await state(id)).toBe("sending");
+  });
+});
+
+describe("leases that end", () => {
+  const leaseMs = 30_000;
+
+  function leased(inner: DeliveryStore = createMemoryStore()) {
+    const store = withFiniteLeases(inner, { leaseMs, now: Date.now });
+    return { ...createBench(store), store };
+  }
+
+  test("are extended for as long as an attempt takes, and no longer", async () => {
+    const { start, accept, announced } = leased();
+    const gate = createGate();
+    start({ attempt: gate.attempt });
+    const second = vi.fn(succeed);
+    const { id } = await accept();
+    await pass(1);
+    start({ attempt: second });
+    await pass(10 * leaseMs);
+    expect(gate.inside).toHaveLength(1);
+    gate.open();
+    await pass(1);
+    expect(told(announced)).toEqual([`${id} delivered`]);
+    expect(second).not.toHaveBeenCalled();
+    // One for each of the two runners that sleep.
+    expect(vi.getTimerCount()).toBe(2);
+  });
+
+  /** A gate that notes why attempts were stopped. */
+  function watchedGate() {
+    const gate = createGate();
+    const stopped: string[] = [];
+    const attempt: AttemptFunction = (delivery, context) => {
+      context.signal.addEventListener("abort", () => stopped.push(context.signal.reason.message));
+      return gate.attempt(delivery, context);
+    };
+    return { ...gate, attempt, stopped };
+  }
+
+  test("when one is lost, the attempt is stopped and its result does not count", async () => {
+    const { start, store, accept, announced, problems } = leased();
+    const gate = watchedGate();
+    start({ attempt: gate.attempt, concurrency: 1 });
+    const { id } = await accept();
+    await pass(1);
+    // This process stands still, and another one takes the delivery.
+    vi.setSystemTime(Date.now() + leaseMs + 1);
+    const [claim] = await store.claim("writer", "another process", 1);
+    await pass(leaseMs / 3);
+    expect(gate.stopped).toEqual(["Another process has taken over the delivery."]);
+    expect(gate.inside).toEqual([]);
+    expect(await store.get(id)).toEqual(claim?.delivery);
+    expect([announced, problems]).toEqual([[], []]);
+  });
+
+  test("a store that cannot be asked is taken for a lost lease only when the time is over", async () => {
+    const inner = createMemoryStore();
+    const faulty = breakable(withFiniteLeases(inner, { leaseMs, now: Date.now }));
+    const { start, accept } = createBench(inner);
+    const gate = watchedGate();
+    start({ attempt: gate.attempt, store: faulty.store });
+    await accept();
+    await pass(1);
+    faulty.break("extend", 2);
+    await pass(2 * leaseMs);
+    expect(gate.stopped, "extended in time").toEqual([]);
+    faulty.break("extend", 4);
+    await pass(2 * leaseMs);
+    expect(gate.stopped).toEqual(["Another process has taken over the delivery."]);
+  });
+
+  test("a process that stood still does not send twice at once", async () => {
+    const { start, store, accept, announced } = leased();
+    const gate = createGate({ deaf: true });
+    start({ attempt: gate.attempt, store: { ...store, extend: () => new Promise(() => {}) } });
+    const { id } = await accept();
+    await pass(1);
+    expect(gate.inside).toHaveLength(1);
+    // Its lease has ended meanwhile, and it is given out again: to the same runner.
+    await pass(leaseMs + 61_000);
+    expect(gate.most).toBe(1);
+    gate.open();
+    await pass(1);
+    expect(told(announced)).toEqual([`${id} delivered`]);
+    expect((await store.get(id))?.attempts).toMatchObject([{ n: 1 }]);
+  });
+
+  test("another store's clock that is behind does not make it spin", async () => {
+    const inner = createMemoryStore();
+    const claim = vi.fn(async () => []);
+    const { start, accept } = createBench(inner);
+    await accept();
+    start({ store: { ...inner, claim }, attempt: async () => receipt });
+    await pass(1_000);
+    expect(claim.mock.calls.length).toBeGreaterThan(10);
+    expect(claim.mock.calls.length).toBeLessThan(60);
+  });
+});
