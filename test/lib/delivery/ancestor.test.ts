@@ -23,7 +23,7 @@ import {
   type Writer,
   writerAttempt,
 } from "../../../src/lib";
-import { createBench, receipt, succeed } from "./runner-bench";
+import { createBench, poll, receipt, succeed } from "./runner-bench";
 
 /** What the small program that this package descends from promised about itself, in its own seven tests. */
 
@@ -87,7 +87,7 @@ test.each(handlers)("%s, and the other one never", async (_title, retries, failu
   for (let n = 0; n < failures; n++) attempt.mockImplementationOnce(fail);
   const { accept, onSuccess, onFailure, onRetry } = runnerWithHandlers(attempt, { retries });
   const { id } = await accept();
-  await expect.poll(() => onSuccess.mock.calls.length + onFailure.mock.calls.length).toBe(1);
+  await poll(() => onSuccess.mock.calls.length + onFailure.mock.calls.length).toBe(1);
   await new Promise((resolve) => setTimeout(resolve, 30));
   expect([onSuccess.mock.calls.length, onFailure.mock.calls.length]).toEqual([success, failure]);
   expect(onRetry).toHaveBeenCalledTimes(retries ? Math.min(failures, 2) : 0);
@@ -120,7 +120,7 @@ describe("7: writers connect, write and disconnect", () => {
     expect(server.commands.filter((command) => command.startsWith("STOR"))).toHaveLength(1);
     await writer.close();
     await connection.close();
-    await expect.poll(() => server.sessions.size).toBe(0);
+    await poll(() => server.sessions.size).toBe(0);
   });
 
   test("S3", async () => {
@@ -140,7 +140,7 @@ describe("7: writers connect, write and disconnect", () => {
     expect(door.open.size).toBeGreaterThan(0);
     await writer.close();
     connection.close();
-    await expect.poll(() => door.open.size).toBe(0);
+    await poll(() => door.open.size).toBe(0);
   });
 });
 

@@ -23,6 +23,9 @@ export const receipt: Receipt = {
   notes: [],
 };
 
+/** Looks often, and with patience: machines can be busy. */
+export const poll = <T>(look: () => T) => expect.poll(look, { interval: 2, timeout: 8_000 });
+
 export const succeed: AttemptFunction = async () => receipt;
 
 /** An attempt that ends when the test says so, or when it is aborted. */
@@ -116,9 +119,9 @@ export function createBench(store: DeliveryStore = createMemoryStore()): RunnerB
       return (await store.get(id))?.state;
     },
     async reaches(id, state) {
-      await expect.poll(async () => (await store.get(id))?.state, { interval: 2 }).toBe(state);
+      await poll(async () => (await store.get(id))?.state).toBe(state);
       if (!unannounced.includes(state)) {
-        await expect.poll(async () => (await store.get(id))?.announced, { interval: 2 }).toBe(true);
+        await poll(async () => (await store.get(id))?.announced).toBe(true);
       }
       return (await store.get(id)) as Delivery;
     },

@@ -1,13 +1,13 @@
 import { expect, test, vi } from "vitest";
 import { DeliveryError } from "../../../src/lib";
-import { createBench, createGate, draftOf, receipt, succeed, told } from "./runner-bench";
+import { createBench, createGate, draftOf, poll, receipt, succeed, told } from "./runner-bench";
 
 test("what is under way may finish, and the next runner announces it, once", async () => {
   const { start, accept, state, announced, reaches } = createBench();
   const gate = createGate();
   const old = start({ attempt: gate.attempt, concurrency: 2 });
   const ids = [(await accept()).id, (await accept()).id, (await accept()).id];
-  await expect.poll(() => gate.inside.length).toBe(2);
+  await poll(() => gate.inside.length).toBe(2);
   const closed = old.close({ graceMs: 5_000 });
   gate.open();
   await closed;
@@ -38,20 +38,23 @@ test("what does not finish in time is interrupted, not counted, and taken on by 
 
 test("failed and cancelled results are left over as well", async () => {
   const { start, store, accept, announced, state } = createBench();
+  const gate = createGate();
   const old = start({
-    attempt: async () => {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    attempt: async (delivery, context) => {
+      await gate.attempt(delivery, context);
       throw new DeliveryError("denied", "The password is wrong.");
     },
   });
   const failing = await accept();
-  await expect.poll(() => state(failing.id)).toBe("sending");
-  await old.close();
+  await poll(() => state(failing.id)).toBe("sending");
+  const closed = old.close();
+  gate.open();
+  await closed;
   expect(await state(failing.id)).toBe("failed");
   const { id } = await accept();
   await store.cancel(id, { kind: "cancelled", message: "It was cancelled.", retryable: true });
   const next = start();
-  await expect.poll(() => announced.length).toBe(2);
+  await poll(() => announced.length).toBe(2);
   await next.close();
   start();
   await new Promise((resolve) => setTimeout(resolve, 30));
@@ -66,7 +69,7 @@ test("hundreds of left-over results are announced once each, also while more com
     },
   });
   for (let n = 0; n < 250; n++) await accept();
-  await expect.poll(async () => (await store.counts()).delivered).toBe(250);
+  await poll(async () => (await store.counts()).delivered).toBe(250);
   await quiet.close();
   expect(announced).toEqual([]);
   const runner = start({
@@ -82,7 +85,7 @@ test("hundreds of left-over results are announced once each, also while more com
   await Promise.all(refusals);
   const { id } = await accept();
   await reaches(id, "delivered");
-  await expect.poll(async () => (await store.list({ announced: false })).deliveries.length).toBe(0);
+  await poll(async () => (await store.list({ announced: false })).deliveries.length).toBe(0);
   expect(announced).toHaveLength(271);
   expect(new Set(announced.map((delivery) => delivery.id)).size).toBe(271);
 });
@@ -114,7 +117,7 @@ test("an announcement that throws is made again by the next runner only", async 
   const failing = vi.fn(() => Promise.reject(new Error("canary: the wire is cut")));
   const old = start({ announce: failing });
   const { id } = await accept();
-  await expect.poll(() => problems.length).toBe(1);
+  await poll(() => problems.length).toBe(1);
   expect(problems[0]?.message).not.toContain("canary");
   expect(await state(id)).toBe("delivered");
   await old.close();
@@ -136,10 +139,10 @@ test("close waits for an announcement, so that the next runner does not repeat i
   };
   const quiet = start({ announce: () => Promise.reject(new Error("No wire.")) });
   const { id } = await accept();
-  await expect.poll(async () => (await store.get(id))?.state).toBe("delivered");
+  await poll(async () => (await store.get(id))?.state).toBe("delivered");
   await quiet.close();
   const old = start({ announce });
-  await expect.poll(() => announced.length).toBe(1);
+  await poll(() => announced.length).toBe(1);
   const closed = old.close();
   setTimeout(release, 20);
   await closed;
@@ -179,7 +182,7 @@ test("closing twice, before the start and without work", async () => {
   const gate = createGate();
   const runner = start({ attempt: gate.attempt });
   const { id } = await accept();
-  await expect.poll(() => state(id)).toBe("sending");
+  await poll(() => state(id)).toBe("sending");
   let done = 0;
   const both = [runner.close({ graceMs: 30 }), runner.close({ graceMs: 30 })];
   for (const closed of both) void closed.then(() => done++);
@@ -212,7 +215,7 @@ test("what was claimed while it closed goes back", async () => {
   };
   const { id } = await bench.accept();
   const runner = bench.start({ store, attempt });
-  await expect.poll(() => bench.state(id)).toBe("sending");
+  await poll(() => bench.state(id)).toBe("sending");
   const closed = runner.close();
   release();
   await closed;
