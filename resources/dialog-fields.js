@@ -17,6 +17,9 @@
     });
     const expand = $(`#${prefix}-${property}-expand`);
     RED.popover.tooltip(expand, RED._("node-red:common.label.expand"));
+    expand.attr("aria-label", RED._("node-red:common.label.expand"));
+    // The label is for the hidden field, which nobody can type into.
+    dialog.form.find(`label[for="${prefix}-${property}"]`).on("click", () => editor.focus());
     expand.on("click", (event) => {
       event.preventDefault();
       editor.saveView();

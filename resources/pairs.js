@@ -16,7 +16,7 @@
       addItem(container, _index, row) {
         const line = $("<div>", { class: "dd-pair" }).appendTo(container);
         const input = (kind, text, placeholder) =>
-          $("<input>", { type: "text", class: `dd-pair-${kind}`, placeholder })
+          $("<input>", { type: "text", class: `dd-pair-${kind}`, placeholder, "aria-label": placeholder })
             .val(text ?? "")
             .appendTo(line);
         input("name", row.name, names ?? node._("common.name"));
