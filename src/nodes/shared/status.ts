@@ -11,14 +11,15 @@ export const statusOf = {
   waiting: (text: string): NodeStatus => ({ fill: "yellow", shape: "ring", text: shorten(text) }),
 };
 
-/** How the last delivery ended, as a status. */
-function statusOfResult(delivery: Delivery): NodeStatus {
-  const { state, receipt, error } = delivery;
+/** How the last delivery ended, as a status: short, as it stands between the nodes of a flow. */
+function statusOfResult({ state, receipt, error, writer }: Delivery): NodeStatus {
+  const { location = "", bytes = 0 } = receipt ?? {};
   switch (state) {
     case "delivered":
-      return statusOf.done(`delivered ${formatBytes(receipt?.bytes ?? 0)} to ${receipt?.location ?? ""}`);
+      if (writer.type === "delivery-notify") return statusOf.done(`sent to ${location}`);
+      return statusOf.done(`delivered ${lastSegment(location)}, ${formatBytes(bytes)}`);
     case "skipped":
-      return statusOf.done(`skipped: already at ${receipt?.location ?? ""}`);
+      return statusOf.done(`skipped: ${lastSegment(location)} is there already`);
     case "cancelled":
       return { fill: "grey", shape: "ring", text: "cancelled" };
     default:
@@ -105,6 +106,10 @@ function describeSending(all: (Progress | undefined)[]): string {
     ? `${Math.floor((100 * progress.bytes) / progress.total)} %`
     : formatBytes(progress.bytes);
   return `sending ${done}, ${formatBytes(progress.bytesPerSecond)}/s`;
+}
+
+function lastSegment(location: string): string {
+  return location.slice(location.lastIndexOf("/") + 1);
 }
 
 function formatBytes(bytes: number): string {
