@@ -47,11 +47,23 @@ async function tidy({ store, spool }: Engine): Promise<void> {
   await spool.prune(needed);
 }
 
+const toStart = new WeakMap<object, Set<() => void>>();
+
 /**
  * Calls back once the flows run: what a node sends before that is lost.
  * @returns the way to call it off
  */
-export function whenFlowsStarted(RED: NodeAPI, callback: () => void): () => void {
-  RED.events.once("flows:started", callback);
-  return () => RED.events.off("flows:started", callback);
+export function whenFlowsStarted({ events }: Pick<NodeAPI, "events">, callback: () => void): () => void {
+  const waiting = toStart.get(events) ?? new Set();
+  if (!toStart.has(events)) {
+    toStart.set(events, waiting);
+    // One listener for all: an emitter warns of a leak when it has more than ten.
+    events.on("flows:started", () => {
+      const due = [...waiting];
+      waiting.clear();
+      for (const start of due) start();
+    });
+  }
+  waiting.add(callback);
+  return () => waiting.delete(callback);
 }
