@@ -30,6 +30,10 @@ test("depends on six packages at most, the ones that were agreed on", () => {
   }
 });
 
+test("nobody packs or publishes it without its build", () => {
+  expect(manifest.scripts.prepack).toMatch(/^node scripts\/build\.mjs/);
+});
+
 describe("the build", () => {
   beforeAll(ensureBuilt);
 
