@@ -4,6 +4,7 @@ export * from "./delivery/progress";
 export * from "./delivery/receipt";
 export * from "./delivery/retry";
 export * from "./delivery/runner";
+export { toDeliveryError } from "./delivery/settlement";
 export * from "./errors";
 export * from "./notifiers/log";
 export * from "./notifiers/mail";

@@ -43,13 +43,35 @@ export function readOptions<T>(title: string, input: unknown, read: (options: Op
 
 const unsetVariable = /^\$\{([^}]+)\}$/;
 
+const measure = Symbol("measure");
+
+/** A number that a person gives under another name and in another unit than the option has. */
+export interface Measure {
+  readonly [measure]: true;
+  readonly name: string;
+  readonly value: unknown;
+  readonly factor: number;
+}
+
+/**
+ * What to hand to `number` where a dialog speaks in seconds and the library in milliseconds: the problem
+ * then names the dialog's setting, and its bounds in the dialog's unit.
+ * @param factor how many of the option's units one of the dialog's is
+ */
+export function inUnit(name: string, value: unknown, factor: number): Measure {
+  return { [measure]: true, name, value, factor };
+}
+
+function isMeasure(value: unknown): value is Measure {
+  return typeof value === "object" && value !== null && measure in value;
+}
+
 function createReader(input: Record<string, unknown>, problems: string[]): OptionReader {
   const problem = (sentence: string) => {
     problems.push(sentence);
   };
 
-  const present = (name: string): unknown => {
-    const value = input[name];
+  const present = (name: string, value = input[name]): unknown => {
     if (value === undefined || value === null || value === "") return undefined;
     const variable = typeof value === "string" ? unsetVariable.exec(value)?.[1] : undefined;
     if (variable === undefined) return value;
@@ -80,13 +102,20 @@ function createReader(input: Record<string, unknown>, problems: string[]): Optio
       if (value === undefined && problems.length === before) problem(`${name} is missing`);
       return value ?? "";
     },
-    number(name, { min, max, default: fallback, integer = false }) {
-      const value = present(name);
+    number(option, { min, max, default: fallback, integer = false }) {
+      const given = input[option];
+      const measured = isMeasure(given);
+      const { name, value: told, factor } = measured ? given : { name: option, value: given, factor: 1 };
+      const value = present(name, told);
       if (value === undefined) return fallback;
       const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-      const fits = typeof number === "number" && number >= min && number <= max;
-      if (fits && (!integer || Number.isInteger(number))) return number;
-      problem(`${name} must be a ${integer ? "whole " : ""}number from ${min} to ${max}`);
+      if (typeof number === "number") {
+        // A part of 8.1 MB is no whole number of bytes, and nobody minds.
+        const own = measured && integer ? Math.round(number * factor) : number * factor;
+        if (own >= min && own <= max && (!integer || Number.isInteger(own))) return own;
+      }
+      const whole = integer && !measured ? "whole " : "";
+      problem(`${name} must be a ${whole}number from ${min / factor} to ${max / factor}`);
       return fallback;
     },
     boolean(name, fallback) {

@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is how Node-RED writes environment variables
 import { describe, expect, test } from "vitest";
-import { DeliveryError, type OptionReader, readOptions } from "../../src/lib";
+import { DeliveryError, inUnit, type OptionReader, readOptions } from "../../src/lib";
 
 const read = <T>(input: unknown, reader: (options: OptionReader) => T): T =>
   readOptions("S3 writer", input, reader);
@@ -139,5 +139,31 @@ describe("an option is refused", () => {
   test("without showing what a secret was", () => {
     const message = problems({ x: "s3cr3t value" }, (o) => o.number("x", port));
     expect(message).not.toContain("s3cr3t");
+  });
+});
+
+describe("a number in a dialog's unit", () => {
+  const partSize = { min: 5_000_000, max: 512_000_000, default: 8_000_000, integer: true };
+  const megabytes = (value: unknown) => ({ partSizeBytes: inUnit("partMegabytes", value, 1_000_000) });
+
+  test.each([
+    [8, 8_000_000],
+    ["6", 6_000_000],
+    [8.1234567, 8_123_457],
+    ["", 8_000_000],
+    [undefined, 8_000_000],
+  ])("%j is read as %d", (value, bytes) => {
+    expect(read(megabytes(value), (options) => options.number("partSizeBytes", partSize))).toBe(bytes);
+  });
+
+  test.each([
+    [3, "partMegabytes must be a number from 5 to 512"],
+    ["many", "partMegabytes must be a number from 5 to 512"],
+    [{}, "partMegabytes must be a number from 5 to 512"],
+    ["${MEGABYTES}", "partMegabytes: the environment variable MEGABYTES is not set"],
+  ])("%j is refused in the dialog's words", (value, problem) => {
+    expect(problems(megabytes(value), (options) => options.number("partSizeBytes", partSize))).toContain(
+      problem,
+    );
   });
 });

@@ -1,35 +1,27 @@
 import path from "node:path";
 import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
 import {
-  type DeliveryError,
+  DeliveryError,
+  type OptionReader,
   payloadSource,
   prepareSource,
   readOptions,
   renderTemplate,
   type SourceInput,
   type TemplateView,
+  toDeliveryError,
 } from "../../lib";
-import { asDeliveryError } from "../shared/connection-node";
 import { engineOf } from "../shared/engine";
+import { withoutCause } from "../shared/errors";
+import { readMetadata } from "../shared/metadata";
+import { payloadName } from "../shared/payload-name";
 import { statusOf } from "../shared/status";
-import { fromRows, type NamedValue, renderAll, templateView } from "../shared/template-view";
+import { templateView } from "../shared/template-view";
+import { renderAll, type TemplateReader, templateReader } from "../shared/templates";
 import { bytesPerMebibyte } from "../shared/units";
 import { compileUserFunction, type UserFunction } from "./user-function";
 
 const sourceKinds = ["text", "payload", "file", "url", "function"] as const;
-
-interface Config extends NodeDef {
-  text?: string;
-  path?: string;
-  url?: string;
-  func?: string;
-  property?: string;
-  fileName?: string;
-  contentType?: string;
-  headers?: NamedValue[];
-  metadata?: NamedValue[];
-  timeZone?: string;
-}
 
 interface Settings {
   kind: (typeof sourceKinds)[number];
@@ -39,10 +31,17 @@ interface Settings {
   maxBytes: number | undefined;
   snapshot: boolean;
   userFunction: UserFunction | undefined;
+  timeZone: string;
+  /** Templates. */
+  content: string;
+  fileName: string;
+  contentType: string;
+  headers: Record<string, string>;
+  metadata: Record<string, string>;
 }
 
 export default function register(RED: NodeAPI): void {
-  RED.nodes.registerType("delivery-data-source", function construct(this: Node, config: Config) {
+  RED.nodes.registerType("delivery-data-source", function construct(this: Node, config: NodeDef) {
     RED.nodes.createNode(this, config);
     const { spool } = engineOf(RED);
     const closing = new AbortController();
@@ -51,14 +50,14 @@ export default function register(RED: NodeAPI): void {
     try {
       settings = readSettings(config);
     } catch (error) {
-      problem = asDeliveryError(error);
+      problem = toDeliveryError(error);
       this.status(statusOf.problem(problem.message));
     }
 
     const attach = async (msg: NodeMessage): Promise<void> => {
       if (!settings) throw problem;
       const view = templateView(RED, this, msg);
-      const input = inputOf(RED, this, config, settings, msg, view);
+      const input = inputOf(RED, this, settings, msg, view);
       if (input.kind === "function" || input.kind === "url") this.status(statusOf.busy("reading"));
       const source = await prepareSource(input, {
         spool,
@@ -67,10 +66,9 @@ export default function register(RED: NodeAPI): void {
         allowPrivateAddresses: settings.allowPrivateAddresses,
         ...(settings.maxBytes !== undefined && { maxBytes: settings.maxBytes }),
       });
-      const timeZone = config.timeZone ?? "";
-      const metadata = renderAll(fromRows(config.metadata), { ...view, source }, timeZone);
+      const metadata = renderAll(settings.metadata, { ...view, source }, settings.timeZone);
       msg.source = source;
-      msg.metadata = { ...(msg.metadata as object | undefined), ...metadata };
+      msg.metadata = { ...readMetadata(msg.metadata), ...metadata };
     };
     this.on("input", (msg, send, done) => {
       attach(msg).then(
@@ -80,8 +78,9 @@ export default function register(RED: NodeAPI): void {
           done();
         },
         (error: unknown) => {
-          this.status(statusOf.problem(asDeliveryError(error).message));
-          done(asDeliveryError(error));
+          const failure = toDeliveryError(error);
+          this.status(statusOf.problem(failure.message));
+          done(withoutCause(failure));
         },
       );
     });
@@ -92,63 +91,97 @@ export default function register(RED: NodeAPI): void {
   });
 }
 
-function readSettings(config: Config): Settings {
+function readSettings(config: NodeDef): Settings {
   return readOptions("Data source", config, (options): Settings => {
+    const { text, rows, timeZone } = templateReader(options, config);
     const kind = options.choice("kind", sourceKinds, "text");
-    const megabytes = options.number("maxMegabytes", { min: 0, max: 1e9, default: 0 });
-    if (kind === "file") options.string("path");
-    if (kind === "url") options.string("url");
+    const plainText = options.boolean("plainText", false);
     return {
       kind,
-      plainText: options.boolean("plainText", false),
+      plainText,
       property: options.optionalString("property") ?? "payload",
       allowPrivateAddresses: options.boolean("allowPrivateAddresses", false),
-      maxBytes: megabytes > 0 ? megabytes * bytesPerMebibyte : undefined,
+      maxBytes:
+        options.number("maxMegabytes", { min: 0, max: 1e9, default: 0 }) * bytesPerMebibyte || undefined,
       snapshot: options.boolean("snapshot", false),
       userFunction: kind === "function" ? compileUserFunction(options.string("func")) : undefined,
+      timeZone,
+      content: contentTemplate(kind, plainText, options, text),
+      fileName: text("fileName"),
+      contentType: text("contentType"),
+      headers: kind === "url" ? rows("headers") : {},
+      metadata: rows("metadata"),
     };
   });
+}
+
+/** What says what the content is, or where. */
+function contentTemplate(
+  kind: Settings["kind"],
+  plainText: boolean,
+  options: OptionReader,
+  text: TemplateReader["text"],
+): string {
+  if (kind === "text") return plainText ? (options.optionalString("text") ?? "") : text("text");
+  if (kind !== "file" && kind !== "url") return "";
+  const setting = kind === "file" ? "path" : "url";
+  return text(setting) || options.string(setting);
 }
 
 function inputOf(
   RED: NodeAPI,
   node: Node,
-  config: Config,
   settings: Settings,
   msg: NodeMessage,
   view: TemplateView,
 ): SourceInput {
-  const render = (template = "") => renderTemplate(template, view, { timeZone: config.timeZone ?? "" });
-  const contentType = render(config.contentType);
+  const { kind, timeZone } = settings;
+  const render = (template: string) => renderTemplate(template, view, { timeZone });
+  const contentType = render(settings.contentType);
   const named = (fallback: string) => ({
-    name: path.basename(render(config.fileName)) || fallback,
+    name: path.basename(render(settings.fileName)) || fallback,
     ...(contentType && { contentType }),
   });
-  switch (settings.kind) {
+  switch (kind) {
     case "text":
       return {
-        kind: "text",
-        text: settings.plainText ? (config.text ?? "") : render(config.text),
+        kind,
+        text: settings.plainText ? settings.content : render(settings.content),
         ...named("content.txt"),
       };
-    case "payload":
-      return payloadSource(RED.util.getMessageProperty(msg, settings.property), named("payload"));
+    case "payload": {
+      const payload = propertyOf(RED, msg, settings.property);
+      return payloadSource(payload, named(payloadName(payload)));
+    }
     case "file": {
-      const filePath = render(config.path);
-      return { kind: "file", path: filePath, ...named(path.basename(filePath)) };
+      const filePath = render(settings.content);
+      return { kind, path: filePath, ...named(path.basename(filePath)) };
     }
     case "url": {
-      const url = render(config.url);
-      const headers = renderAll(fromRows(config.headers), view, config.timeZone ?? "");
-      return { kind: "url", url, headers, ...named(nameOfUrl(url)) };
+      const url = render(settings.content);
+      return { kind, url, headers: renderAll(settings.headers, view, timeZone), ...named(nameOfUrl(url)) };
     }
     case "function":
       return {
-        kind: "function",
+        kind,
         produce: (signal) => settings.userFunction?.({ RED, node, msg, signal }) as never,
         ...named("content"),
       };
   }
+}
+
+function propertyOf(RED: NodeAPI, msg: NodeMessage, property: string): unknown {
+  let value: unknown;
+  try {
+    value = RED.util.getMessageProperty(msg, property);
+  } catch {
+    // It is the same to an operator whether the property or what it is in is not there.
+  }
+  if (value !== undefined) return value;
+  throw new DeliveryError(
+    "invalid",
+    `There is nothing to deliver: the message has no ${property}. Check the data source's property.`,
+  );
 }
 
 function nameOfUrl(url: string): string {

@@ -1,7 +1,7 @@
 import type { NodeAPI, NodeDef } from "node-red";
-import { createFtpConnection, readFtpConnectionOptions } from "../../lib";
+import { createFtpConnection, inUnit, readFtpConnectionOptions } from "../../lib";
 import { registerConnectionNode } from "../shared/connection-node";
-import { msPerSecond, scaled } from "../shared/units";
+import { msPerSecond } from "../shared/units";
 
 interface Config extends NodeDef {
   connectTimeoutSeconds?: string | number;
@@ -22,8 +22,8 @@ export default function register(RED: NodeAPI): void {
         readFtpConnectionOptions({
           ...config,
           ...credentials,
-          connectTimeoutMs: scaled(config.connectTimeoutSeconds, msPerSecond),
-          idleTimeoutMs: scaled(config.idleTimeoutSeconds, msPerSecond),
+          connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
+          idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
         }),
       ),
     { user: { type: "text" }, password: { type: "password" } },

@@ -8,41 +8,68 @@ import {
   notificationDraft,
   notifierAttempt,
   parseRecipients,
+  readOptions,
   renderTemplate,
   type SmtpConnection,
 } from "../../lib";
 import { useConnection } from "../shared/connection-node";
 import { runDeliveries } from "../shared/delivery-node";
+import { failedRecord } from "../shared/errors";
 import { templateView } from "../shared/template-view";
+import { templateReader } from "../shared/templates";
 
 interface Config extends NodeDef {
   connection?: string;
-  when?: "both" | "delivered" | "gave-up";
-  to?: string;
-  deliveredSubject?: string;
-  deliveredText?: string;
-  failedSubject?: string;
-  failedText?: string;
-  timeZone?: string;
+}
+
+interface Settings {
+  when: (typeof whens)[number];
+  timeZone: string;
+  /** Templates; an empty one is the usual text. */
+  to: string;
+  deliveredSubject: string;
+  deliveredText: string;
+  failedSubject: string;
+  failedText: string;
 }
 
 type Outcome = "delivered" | "gave-up";
+
+const whens = ["both", "delivered", "gave-up"] as const;
 
 export default function register(RED: NodeAPI): void {
   RED.nodes.registerType("delivery-notify", function construct(this: Node, config: Config) {
     RED.nodes.createNode(this, config);
     runDeliveries(RED, this, "notification", () => {
+      const settings = readSettings(config);
       const { notifier, release } = notifierOf(RED, this, config);
       return {
         attempt: notifierAttempt(notifier),
         concurrency: 1,
-        draft: async (msg) => draftOf(RED, this, config, msg),
+        draft: async (msg) => draftOf(RED, this, settings, msg),
         async close() {
           await notifier.close();
           release();
         },
       };
     });
+  });
+}
+
+function readSettings(config: Config): Settings {
+  return readOptions("Notify", config, (options) => {
+    const { text, timeZone } = templateReader(options, config);
+    const to = config.connection ? text("to") : "";
+    if (config.connection && to === "") options.problem("nobody is named to be told. Fill in the recipients");
+    return {
+      when: options.choice("when", whens, "both"),
+      timeZone,
+      to,
+      deliveredSubject: text("deliveredSubject"),
+      deliveredText: text("deliveredText"),
+      failedSubject: text("failedSubject"),
+      failedText: text("failedText"),
+    };
   });
 }
 
@@ -58,28 +85,21 @@ function notifierOf(RED: NodeAPI, node: Node, config: Config): { notifier: Notif
     "delivery-smtp-connection",
     "mail server",
   );
-  if (!config.to) {
-    release();
-    throw new DeliveryError("invalid", "Nobody is named to be told. Fill in the recipients.");
-  }
   return { notifier: createMailNotifier(connection), release };
 }
 
-function draftOf(RED: NodeAPI, node: Node, config: Config, msg: NodeMessage) {
+function draftOf(RED: NodeAPI, node: Node, settings: Settings, msg: NodeMessage) {
   const outcome = outcomeOf(msg);
-  const { when = "both", timeZone = "" } = config;
+  const { when, timeZone, to } = settings;
   if (!outcome || (when !== "both" && when !== outcome)) return undefined;
   const view = templateView(RED, node, msg);
-  const recipients = config.connection
-    ? parseRecipients(renderTemplate(config.to ?? "", view, { timeZone }))
-    : [];
   const delivered = outcome === "delivered";
   const notification = composeNotification({
     outcome,
     view,
-    recipients,
-    subjectTemplate: (delivered ? config.deliveredSubject : config.failedSubject) || undefined,
-    textTemplate: (delivered ? config.deliveredText : config.failedText) || undefined,
+    recipients: to ? parseRecipients(renderTemplate(to, view, { timeZone })) : [],
+    subjectTemplate: (delivered ? settings.deliveredSubject : settings.failedSubject) || undefined,
+    textTemplate: (delivered ? settings.deliveredText : settings.failedText) || undefined,
     notifierId: node.id,
     timeZone,
   });
@@ -94,10 +114,8 @@ function draftOf(RED: NodeAPI, node: Node, config: Config, msg: NodeMessage) {
  */
 function outcomeOf(msg: NodeMessage): Outcome | undefined {
   const delivery = msg.delivery as { state?: string } | undefined;
-  const notification = msg.notification as { id?: string; state?: string } | undefined;
-  const error = msg.error as { deliveryId?: string } | undefined;
-  if (error?.deliveryId !== undefined && error.deliveryId === notification?.id) return undefined;
-  if (error) return delivery?.state === "waiting" ? undefined : "gave-up";
+  if (failedRecord(msg) === "notification") return undefined;
+  if (msg.error) return delivery?.state === "waiting" ? undefined : "gave-up";
   switch (delivery?.state) {
     case "delivered":
     case "skipped":

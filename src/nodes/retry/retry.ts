@@ -3,24 +3,28 @@ import {
   DeliveryError,
   type DeliveryStore,
   describeDelivery,
+  inUnit,
   type RetryPolicy,
+  readOptions,
   readRetryPolicy,
   retryDelivery,
   standardPolicy,
   threeQuickTries,
+  toDeliveryError,
 } from "../../lib";
-import { asDeliveryError } from "../shared/connection-node";
 import { engineOf } from "../shared/engine";
+import { failedRecord, type RecordProperty, withoutCause } from "../shared/errors";
 import { statusOf } from "../shared/status";
-import { msPerMinute, msPerSecond, scaled } from "../shared/units";
+import { msPerMinute, msPerSecond } from "../shared/units";
 
 interface Config extends NodeDef {
-  preset?: "standard" | "three-quick-tries" | "custom";
-  firstDelaySeconds?: string | number;
-  maxDelaySeconds?: string | number;
-  jitterPercent?: string | number;
-  timeLimitMinutes?: string | number;
+  firstDelaySeconds?: unknown;
+  maxDelaySeconds?: unknown;
+  jitterPercent?: unknown;
+  timeLimitMinutes?: unknown;
 }
+
+const presets = ["standard", "three-quick-tries", "custom"] as const;
 
 type Output = [retrying: NodeMessage | null, gaveUp: NodeMessage | null];
 
@@ -33,7 +37,7 @@ export default function register(RED: NodeAPI): void {
     try {
       policy = policyOf(config);
     } catch (error) {
-      problem = asDeliveryError(error);
+      problem = toDeliveryError(error);
       this.status(statusOf.problem(problem.message));
     }
     this.on("input", (msg, send, done) => {
@@ -45,23 +49,24 @@ export default function register(RED: NodeAPI): void {
           done();
         })
         .catch((error: unknown) => {
-          const { message } = asDeliveryError(error);
-          this.status(statusOf.problem(message));
-          done(asDeliveryError(error));
+          const failure = toDeliveryError(error);
+          this.status(statusOf.problem(failure.message));
+          done(withoutCause(failure));
         });
     });
   });
 }
 
 function policyOf(config: Config): RetryPolicy {
-  if (config.preset === "standard") return standardPolicy;
-  if (config.preset === "three-quick-tries") return threeQuickTries;
+  const preset = readOptions("Retry", config, (options) => options.choice("preset", presets, "standard"));
+  if (preset === "standard") return standardPolicy;
+  if (preset === "three-quick-tries") return threeQuickTries;
   return readRetryPolicy({
     ...config,
-    firstDelayMs: scaled(config.firstDelaySeconds, msPerSecond),
-    maxDelayMs: scaled(config.maxDelaySeconds, msPerSecond),
-    jitter: scaled(config.jitterPercent, 0.01),
-    timeLimitMs: scaled(config.timeLimitMinutes, msPerMinute),
+    firstDelayMs: inUnit("firstDelaySeconds", config.firstDelaySeconds, msPerSecond),
+    maxDelayMs: inUnit("maxDelaySeconds", config.maxDelaySeconds, msPerSecond),
+    jitter: inUnit("jitterPercent", config.jitterPercent, 0.01),
+    timeLimitMs: inUnit("timeLimitMinutes", config.timeLimitMinutes, msPerMinute),
   });
 }
 
@@ -98,16 +103,14 @@ async function decide(
 }
 
 /** The failed delivery that a message tells of: by its error, else by its record. */
-function failedDelivery(msg: NodeMessage): { id: string; property: "delivery" | "notification" } {
+function failedDelivery(msg: NodeMessage): { id: string; property: RecordProperty } {
+  const property = failedRecord(msg);
   const told = msg.error as { deliveryId?: unknown } | undefined;
-  const delivery = msg.delivery as { id?: unknown } | undefined;
-  const notification = msg.notification as { id?: unknown } | undefined;
-  const id = told?.deliveryId ?? delivery?.id;
-  if (typeof id !== "string") {
-    throw new DeliveryError(
-      "invalid",
-      "This message tells of no delivery. Wire a writer's failed output here.",
-    );
-  }
-  return { id, property: notification?.id === id ? "notification" : "delivery" };
+  const record = msg[property as keyof NodeMessage] as { id?: unknown } | undefined;
+  const id = told?.deliveryId ?? record?.id;
+  if (typeof id === "string") return { id, property };
+  throw new DeliveryError(
+    "invalid",
+    "This message tells of no delivery. Wire a writer's failed output here.",
+  );
 }

@@ -1,7 +1,7 @@
 import type { NodeAPI, NodeDef } from "node-red";
-import { createS3Connection, readS3ConnectionOptions } from "../../lib";
+import { createS3Connection, inUnit, readS3ConnectionOptions } from "../../lib";
 import { registerConnectionNode } from "../shared/connection-node";
-import { msPerSecond, scaled } from "../shared/units";
+import { msPerSecond } from "../shared/units";
 
 interface Config extends NodeDef {
   connectTimeoutSeconds?: string | number;
@@ -23,8 +23,8 @@ export default function register(RED: NodeAPI): void {
         readS3ConnectionOptions({
           ...config,
           ...credentials,
-          connectTimeoutMs: scaled(config.connectTimeoutSeconds, msPerSecond),
-          idleTimeoutMs: scaled(config.idleTimeoutSeconds, msPerSecond),
+          connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
+          idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
         }),
       ),
     {

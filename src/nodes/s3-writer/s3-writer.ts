@@ -1,22 +1,18 @@
 import type { NodeAPI } from "node-red";
-import { createS3Writer, readS3WriterOptions, type S3Connection } from "../../lib";
-import { fromRows, type NamedValue } from "../shared/template-view";
-import { bytesPerMebibyte, scaled, secondsPerHour } from "../shared/units";
+import { createS3Writer, inUnit, readOptions, readS3WriterOptions, type S3Connection } from "../../lib";
+import { bytesPerMebibyte, secondsPerHour } from "../shared/units";
 import { registerWriterNode, type WriterNodeDef } from "../shared/writer-node";
 
 interface Config extends WriterNodeDef {
-  key: string;
-  contentType?: string;
-  contentDisposition?: string;
-  cacheControl?: string;
-  tags?: NamedValue[];
-  lifecycle?: boolean;
-  lifecyclePrefix?: string;
-  lifecycleDays?: string | number;
-  lifecycleStorageClass?: string;
-  link?: boolean;
-  linkHours?: string | number;
-  partMegabytes?: string | number;
+  metadata?: unknown;
+  contentType?: unknown;
+  lifecycle?: unknown;
+  lifecyclePrefix?: unknown;
+  lifecycleDays?: unknown;
+  lifecycleStorageClass?: unknown;
+  link?: unknown;
+  linkHours?: unknown;
+  partMegabytes?: unknown;
 }
 
 export default function register(RED: NodeAPI): void {
@@ -25,23 +21,30 @@ export default function register(RED: NodeAPI): void {
     connectionType: "delivery-s3-connection",
     connectionLabel: "S3 connection",
     createWriter: (connection, config) => createS3Writer(connection, readS3WriterOptions(optionsOf(config))),
-    targetTemplate: ({ key }) => key || "{{source.name}}",
-    contentTypeTemplate: ({ contentType }) => contentType ?? "",
-    attributeTemplates: ({ contentDisposition, cacheControl, tags }) => ({
-      contentDisposition,
-      cacheControl,
-      ...Object.fromEntries(Object.entries(fromRows(tags)).map(([name, value]) => [`tag:${name}`, value])),
+    readTemplates: ({ text, rows }) => ({
+      target: text("key") || "{{source.name}}",
+      contentType: text("contentType"),
+      attributes: {
+        contentDisposition: text("contentDisposition"),
+        cacheControl: text("cacheControl"),
+        ...Object.fromEntries(Object.entries(rows("tags")).map(([name, value]) => [`tag:${name}`, value])),
+      },
     }),
   });
 }
 
 /** Off means absent: an unticked section's fields are not even looked at. */
-function optionsOf({ metadata: _, contentType, lifecycle, link, ...config }: Config): object {
+function optionsOf({ metadata: _, contentType, ...config }: Config): object {
+  const { lifecycle, link } = readOptions("S3 writer", config, (options) => ({
+    lifecycle: options.boolean("lifecycle", false),
+    link: options.boolean("link", false),
+  }));
+  const isTemplate = typeof contentType === "string" && contentType.includes("{{");
   return {
     ...config,
     // What a template makes of it is only known with the message.
-    contentType: contentType?.includes("{{") ? undefined : contentType,
-    partSizeBytes: scaled(config.partMegabytes, bytesPerMebibyte),
+    contentType: isTemplate ? undefined : contentType,
+    partSizeBytes: inUnit("partMegabytes", config.partMegabytes, bytesPerMebibyte),
     lifecycle: lifecycle
       ? {
           prefix: config.lifecyclePrefix ?? "",
@@ -49,6 +52,6 @@ function optionsOf({ metadata: _, contentType, lifecycle, link, ...config }: Con
           storageClass: config.lifecycleStorageClass,
         }
       : undefined,
-    linkExpiresInSeconds: link ? scaled(config.linkHours || 24, secondsPerHour) : undefined,
+    linkExpiresInSeconds: link ? inUnit("linkHours", config.linkHours || 24, secondsPerHour) : undefined,
   };
 }

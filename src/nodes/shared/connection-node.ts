@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from "node-red";
-import { DeliveryError } from "../../lib";
+import { DeliveryError, toDeliveryError } from "../../lib";
 
 export interface Closable {
   close(): void | Promise<void>;
@@ -29,7 +29,7 @@ export function registerConnectionNode<Config extends NodeDef, Credentials exten
     try {
       this.connection = create(config, this.credentials ?? {});
     } catch (error) {
-      this.problem = asDeliveryError(error);
+      this.problem = toDeliveryError(error);
       this.error(this.problem.message);
     }
     this.on("close", (_removed: boolean, done: () => void) => {
@@ -74,12 +74,6 @@ export function useConnection<Connection>(
       node.users -= 1;
     },
   };
-}
-
-export function asDeliveryError(error: unknown): DeliveryError {
-  if (error instanceof DeliveryError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new DeliveryError("internal", `An unexpected error: ${message}`, { cause: error });
 }
 
 async function whenUnused(node: { users: number }): Promise<void> {

@@ -7,9 +7,10 @@ import {
   type DeliveryError,
   DeliveryRunner,
   describeDelivery,
+  toDeliveryError,
 } from "../../lib";
-import { asDeliveryError } from "./connection-node";
 import { type Engine, engineOf, whenFlowsStarted } from "./engine";
+import { type RecordProperty, withoutCause } from "./errors";
 import { showWork, statusOf } from "./status";
 
 export type Send = (messages: (NodeMessage | null)[]) => void;
@@ -45,7 +46,7 @@ const closeGraceMs = 5_000;
 export function runDeliveries(
   RED: NodeAPI,
   node: Node,
-  property: "delivery" | "notification",
+  property: RecordProperty,
   createWork: (engine: Engine) => DeliveryWork,
 ): void {
   const engine = engineOf(RED);
@@ -67,10 +68,10 @@ export function runDeliveries(
   const accept = async (msg: NodeMessageInFlow, send: Send, done: Done) => {
     const id = randomUUID();
     const writer = { id: node.id, type: node.type, name: node.name ?? "" };
-    // Whoever sent the message may still change it: what counts is what it says now.
-    const received: NodeMessage = RED.util.cloneMessage(msg);
-    const { error: _, ...message } = received;
     try {
+      // Whoever sent the message may still change it: what counts is what it says now.
+      const received: NodeMessage = RED.util.cloneMessage(msg);
+      const { error: _, ...message } = received;
       const { draft, refusal } = work ? await draftOrRefusal(work, received) : { refusal: problem };
       if (!draft && !refusal) return done();
       callers.set(id, { send, done, msg });
@@ -83,8 +84,9 @@ export function runDeliveries(
     } catch (error) {
       // The store could not keep it: nothing is acknowledged, the flow still has its message.
       callers.delete(id);
-      node.status(statusOf.problem(asDeliveryError(error).message));
-      done(asDeliveryError(error));
+      const problem = toDeliveryError(error);
+      node.status(statusOf.problem(problem.message));
+      done(withoutCause(problem));
     }
   };
   node.on("input", (msg: NodeMessageInFlow, send, done) => {
@@ -118,7 +120,7 @@ function takeCaller(callers: Map<string, Caller>, { id }: { id: string }): Calle
 interface Announcement {
   RED: NodeAPI;
   node: Node;
-  property: "delivery" | "notification";
+  property: RecordProperty;
   /** Absent when the message came in before a deploy, or the delivery was tried again. */
   caller: Caller | undefined;
   delivery: Delivery;
@@ -143,9 +145,9 @@ function announce({ RED, node, property, caller, delivery }: Announcement): void
     return;
   }
   // Nobody listens at the failed output, so that a Catch node must hear of it.
-  const thrown = Object.assign(new Error(error.message), { code: error.code, stack: error.stack });
+  const thrown = withoutCause(error);
   if (caller) {
-    caller.msg[property] = record;
+    Object.assign(caller.msg, metadata, { [property]: record });
     caller.done(thrown);
   } else {
     node.error(thrown, result as NodeMessageInFlow);
@@ -172,7 +174,7 @@ function tryTo(create: () => DeliveryWork): { work?: DeliveryWork; problem?: Del
   try {
     return { work: create() };
   } catch (error) {
-    return { problem: asDeliveryError(error) };
+    return { problem: toDeliveryError(error) };
   }
 }
 
@@ -183,6 +185,6 @@ async function draftOrRefusal(
   try {
     return { draft: await work.draft(msg) };
   } catch (error) {
-    return { refusal: asDeliveryError(error) };
+    return { refusal: toDeliveryError(error) };
   }
 }

@@ -1,10 +1,5 @@
 import type { Node, NodeAPI, NodeMessage } from "node-red";
-import { renderTemplate, type SourceSpec, type TemplateView } from "../../lib";
-
-export interface NamedValue {
-  name: string;
-  value: string;
-}
+import type { SourceSpec, TemplateView } from "../../lib";
 
 /**
  * Everything a template of this node may name.
@@ -26,24 +21,6 @@ export function templateView(
     global: lookup((name) => node.context().global.get(name)),
     now: new Date(),
   };
-}
-
-/** Renders each value; an empty template sets nothing. */
-export function renderAll(
-  templates: Readonly<Record<string, string | undefined>>,
-  view: TemplateView,
-  timeZone: string,
-): Record<string, string> {
-  const rendered = Object.entries(templates).map(([name, template]) => [
-    name,
-    renderTemplate(template ?? "", view, { timeZone }),
-  ]);
-  return Object.fromEntries(rendered.filter(([, value]) => value !== ""));
-}
-
-/** Rows of a dialog's list as an object; rows without a name are left out. */
-export function fromRows(rows: readonly NamedValue[] | undefined): Record<string, string> {
-  return Object.fromEntries((rows ?? []).filter(({ name }) => name).map(({ name, value }) => [name, value]));
 }
 
 /** What a template may say of a source: never its content. */

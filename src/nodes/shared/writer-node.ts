@@ -9,18 +9,28 @@ import {
   renderTemplate,
   type SourceSpec,
   type Spool,
+  type TemplateView,
   type Writer,
   writerAttempt,
 } from "../../lib";
 import { useConnection } from "./connection-node";
 import { type DeliveryWork, type DraftOf, runDeliveries } from "./delivery-node";
-import { fromRows, type NamedValue, renderAll, templateView } from "./template-view";
+import { readMetadata } from "./metadata";
+import { payloadName } from "./payload-name";
+import { templateView } from "./template-view";
+import { renderAll, type TemplateReader, templateReader } from "./templates";
 
 export interface WriterNodeDef extends NodeDef {
   connection: string;
-  metadata?: NamedValue[];
   concurrency?: string | number;
-  timeZone?: string;
+}
+
+/** What a message's templates are rendered to, before the message's metadata joins in. */
+interface WriterTemplates {
+  target: string;
+  contentType?: string;
+  /** Of `WriteRequest.attributes`. */
+  attributes?: Record<string, string>;
 }
 
 /** What tells one writer node from the others. */
@@ -31,10 +41,7 @@ export interface WriterNodeKind<Config extends WriterNodeDef, Connection> {
   connectionLabel: string;
   /** @throws DeliveryError `invalid` that lists every problem of the settings */
   createWriter(connection: Connection, config: Config): Writer;
-  targetTemplate(config: Config): string;
-  contentTypeTemplate?(config: Config): string;
-  /** Templates of `WriteRequest.attributes`. */
-  attributeTemplates?(config: Config): Record<string, string | undefined>;
+  readTemplates(templates: TemplateReader): WriterTemplates;
 }
 
 /** Registers a node that delivers each message's content through a writer of the library. */
@@ -44,7 +51,6 @@ export function registerWriterNode<Config extends WriterNodeDef, Connection>(
 ): void {
   RED.nodes.registerType(kind.type, function construct(this: Node, config: Config) {
     RED.nodes.createNode(this, config);
-    const render = renderFor(RED, this, config, kind);
     runDeliveries(RED, this, "delivery", ({ spool }) => {
       const { connection, release } = useConnection<Connection>(
         RED,
@@ -53,7 +59,10 @@ export function registerWriterNode<Config extends WriterNodeDef, Connection>(
         kind.connectionLabel,
       );
       try {
-        return createWork(kind.createWriter(connection, config), { config, spool, render, release });
+        const settings = readSettings(config, kind);
+        const render = (msg: NodeMessage, source: SourceSpec) =>
+          renderDraft(settings, msg, source, templateView(RED, this, msg, source));
+        return createWork(kind.createWriter(connection, config), { settings, spool, render, release });
       } catch (error) {
         release();
         throw error;
@@ -62,22 +71,40 @@ export function registerWriterNode<Config extends WriterNodeDef, Connection>(
   });
 }
 
-type Render = (msg: NodeMessage, source: SourceSpec) => Omit<DraftOf, "source" | "location">;
+interface Settings {
+  concurrency: number;
+  timeZone: string;
+  templates: WriterTemplates;
+  /** Templates by the names of what they add to the metadata. */
+  metadata: Record<string, string>;
+}
+
+function readSettings<Config extends WriterNodeDef>(
+  config: Config,
+  { readTemplates }: Pick<WriterNodeKind<Config, never>, "readTemplates">,
+): Settings {
+  return readOptions("Writer", config, (options) => {
+    const reader = templateReader(options, config);
+    return {
+      concurrency: options.number("concurrency", { min: 1, max: 64, default: 4, integer: true }),
+      timeZone: reader.timeZone,
+      templates: readTemplates(reader),
+      metadata: reader.rows("metadata"),
+    };
+  });
+}
 
 interface WorkParts {
-  config: WriterNodeDef;
+  settings: Settings;
   spool: Spool;
-  render: Render;
+  render: (msg: NodeMessage, source: SourceSpec) => Omit<DraftOf, "source" | "location">;
   release: () => void;
 }
 
-function createWork(writer: Writer, { config, spool, render, release }: WorkParts): DeliveryWork {
-  const { concurrency } = readOptions("Writer", config, (options) => ({
-    concurrency: options.number("concurrency", { min: 1, max: 64, default: 4, integer: true }),
-  }));
+function createWork(writer: Writer, { settings, spool, render, release }: WorkParts): DeliveryWork {
   return {
     attempt: writerAttempt(writer, { spool }),
-    concurrency,
+    concurrency: settings.concurrency,
     async draft(msg) {
       const source = await prepareSource(sourceOf(msg), { spool });
       const rendered = render(msg, source);
@@ -90,30 +117,20 @@ function createWork(writer: Writer, { config, spool, render, release }: WorkPart
   };
 }
 
-/** Fills the templates of one node. */
-function renderFor<Config extends WriterNodeDef, Connection>(
-  RED: NodeAPI,
-  node: Node,
-  config: Config,
-  kind: WriterNodeKind<Config, Connection>,
-): Render {
-  const { timeZone = "" } = config;
-  return (msg, source) => {
-    const view = templateView(RED, node, msg, source);
-    const { contentType = source.contentType, ...attributes } = renderAll(
-      { ...kind.attributeTemplates?.(config), contentType: kind.contentTypeTemplate?.(config) },
-      view,
-      timeZone,
-    );
-    return {
-      target: renderTemplate(kind.targetTemplate(config), view, { timeZone }),
-      ...(contentType !== undefined && { contentType }),
-      metadata: {
-        ...readMetadata(msg.metadata),
-        ...renderAll(fromRows(config.metadata), view, timeZone),
-      },
-      attributes,
-    };
+/** Fills the templates for one message. */
+function renderDraft(
+  { templates, metadata, timeZone }: Settings,
+  msg: NodeMessage,
+  source: SourceSpec,
+  view: TemplateView,
+): Omit<DraftOf, "source" | "location"> {
+  const { target, contentType: contentTypeTemplate = "", attributes = {} } = templates;
+  const contentType = renderTemplate(contentTypeTemplate, view, { timeZone }) || source.contentType;
+  return {
+    target: renderTemplate(target, view, { timeZone }),
+    ...(contentType !== undefined && { contentType }),
+    metadata: { ...readMetadata(msg.metadata), ...renderAll(metadata, view, timeZone) },
+    attributes: renderAll(attributes, view, timeZone),
   };
 }
 
@@ -121,34 +138,11 @@ function renderFor<Config extends WriterNodeDef, Connection>(
 function sourceOf(msg: NodeMessage): SourceSpec {
   if (msg.source === undefined) {
     const fileName = typeof msg.filename === "string" ? path.basename(msg.filename) : "";
-    return payloadSource(msg.payload, { name: fileName || defaultName(msg.payload) });
+    return payloadSource(msg.payload, { name: fileName || payloadName(msg.payload) });
   }
   const source = readSourceSpec(msg.source);
   if (source.kind === "url") {
     throw new DeliveryError("invalid", "A message cannot name a host. Use a data source node for the URL.");
   }
   return source;
-}
-
-function defaultName(payload: unknown): string {
-  if (payload instanceof Uint8Array) return "payload.bin";
-  return typeof payload === "string" ? "payload.txt" : "payload.json";
-}
-
-/** @throws DeliveryError `invalid` for anything but a flat object */
-function readMetadata(metadata: unknown): Record<string, string> {
-  if (metadata === undefined || metadata === null) return {};
-  if (typeof metadata !== "object" || Array.isArray(metadata)) {
-    throw new DeliveryError("invalid", "msg.metadata must be an object of names and texts.");
-  }
-  const entries = Object.entries(metadata).filter(([, value]) => value !== undefined && value !== null);
-  return Object.fromEntries(
-    entries.map(([name, value]) => {
-      if (value instanceof Date) return [name, value.toISOString()];
-      if (typeof value === "object" || typeof value === "function") {
-        throw new DeliveryError("invalid", `msg.metadata.${name} must be text, not an object.`);
-      }
-      return [name, String(value)];
-    }),
-  );
 }

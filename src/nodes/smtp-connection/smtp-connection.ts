@@ -1,7 +1,7 @@
 import type { NodeAPI, NodeDef } from "node-red";
-import { createSmtpConnection, readSmtpConnectionOptions } from "../../lib";
+import { createSmtpConnection, inUnit, readSmtpConnectionOptions } from "../../lib";
 import { registerConnectionNode } from "../shared/connection-node";
-import { msPerSecond, scaled } from "../shared/units";
+import { msPerSecond } from "../shared/units";
 
 interface Config extends NodeDef {
   connectTimeoutSeconds?: string | number;
@@ -21,7 +21,7 @@ export default function register(RED: NodeAPI): void {
         readSmtpConnectionOptions({
           ...config,
           ...credentials,
-          connectTimeoutMs: scaled(config.connectTimeoutSeconds, msPerSecond),
+          connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
         }),
       ),
     { user: { type: "text" }, password: { type: "password" } },

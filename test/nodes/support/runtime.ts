@@ -1,0 +1,191 @@
+import { EventEmitter, once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { NodeStatus } from "node-red";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import registerDataSource from "../../../src/nodes/data-source/data-source";
+import registerFtpConnection from "../../../src/nodes/ftp-connection/ftp-connection";
+import registerFtpWriter from "../../../src/nodes/ftp-writer/ftp-writer";
+import registerNotify from "../../../src/nodes/notify/notify";
+import registerRetry from "../../../src/nodes/retry/retry";
+import registerS3Connection from "../../../src/nodes/s3-connection/s3-connection";
+import registerS3Writer from "../../../src/nodes/s3-writer/s3-writer";
+import registerSmtpConnection from "../../../src/nodes/smtp-connection/smtp-connection";
+
+/** A message as a flow knows it. What the package's nodes put into it is looked at freely. */
+// biome-ignore lint/suspicious/noExplicitAny: tests assert on whatever a node put there
+export type Message = Record<string, any>;
+
+export interface FlowNode {
+  id: string;
+  type: string;
+  wires?: string[][];
+  [setting: string]: unknown;
+}
+
+interface RunningNode extends EventEmitter {
+  receive(msg: Message): void;
+}
+
+/** It brings no types; these are the parts used here. */
+interface TestHelper {
+  init(runtime: string, settings: object): void;
+  settings(settings: object): void;
+  startServer(): Promise<void>;
+  stopServer(): Promise<void>;
+  load(registers: unknown[], flow: object[], credentials: object): Promise<void>;
+  setFlows(flow: object[], type: string, credentials: object): Promise<void>;
+  unload(): Promise<void>;
+  getNode(id: string): RunningNode;
+  log(): { args: [entry: { level: number; msg: unknown; id?: string }][] };
+}
+
+const registers = [
+  registerDataSource,
+  registerFtpConnection,
+  registerFtpWriter,
+  registerNotify,
+  registerRetry,
+  registerS3Connection,
+  registerS3Writer,
+  registerSmtpConnection,
+];
+
+const require = createRequire(__filename);
+const patienceMs = 8_000;
+
+export interface Runtime {
+  /** Node-RED's user folder, new for each test file. */
+  readonly userFolder: string;
+  /** Starts these nodes on one tab; `helper` nodes keep what they receive. */
+  load(nodes: readonly FlowNode[], credentials?: object): Promise<void>;
+  /** Deploys other nodes in place of those that run. */
+  deploy(nodes: readonly FlowNode[], type?: "full" | "flows" | "nodes"): Promise<void>;
+  /** Hands a message to a node, and gives its id. */
+  send(id: string, msg: Message): string;
+  /** Everything that a helper node has received since the load, in order. */
+  received(id: string): readonly Message[];
+  /** The helper node's next message that was not given before. */
+  next(id: string): Promise<Message>;
+  /** What a node has shown under it, in order. */
+  statuses(id: string): readonly NodeStatus[];
+  /** Waits until the node's status says so. */
+  status(id: string, expected: Partial<NodeStatus> | RegExp): Promise<NodeStatus>;
+  /** Every entry of the log. */
+  logged(): readonly { level: number; msg: unknown; id?: string }[];
+}
+
+/** A Node-RED with the package's nodes for the tests of one file. */
+export function useRuntime(): Runtime {
+  const helper: TestHelper = require("node-red-node-test-helper");
+  const arrivals = new EventEmitter().setMaxListeners(0);
+  const inboxes = new Map<string, { messages: Message[]; given: number }>();
+  const shown = new Map<string, NodeStatus[]>();
+  let userFolder = "";
+  let credentials: object = {};
+
+  const collect = (nodes: readonly FlowNode[]) => {
+    for (const { id } of nodes.filter(({ type }) => type === "helper")) {
+      const inbox = inboxes.get(id) ?? { messages: [], given: 0 };
+      inboxes.set(id, inbox);
+      const node = helper.getNode(id);
+      // A node that a partial deploy left running has its listener already.
+      if (collected.has(node)) continue;
+      collected.add(node);
+      node.on("input", (msg: Message) => {
+        inbox.messages.push(msg);
+        arrivals.emit("arrival");
+      });
+    }
+  };
+  const collected = new WeakSet<RunningNode>();
+
+  const waitFor = async <T>(what: string, look: () => T | undefined): Promise<T> => {
+    const signal = AbortSignal.timeout(patienceMs);
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      await once(arrivals, "arrival", { signal }).catch(() => {
+        const seen = { received: Object.fromEntries(inboxes), statuses: Object.fromEntries(shown) };
+        throw new Error(`${what} did not come. There was: ${JSON.stringify(seen, undefined, 1)}`);
+      });
+    }
+  };
+
+  beforeAll(async () => {
+    userFolder = await mkdtemp(path.join(tmpdir(), "nodes-test-"));
+    const runtime = require.resolve("node-red");
+    helper.init(runtime, { userDir: userFolder, nodeCloseTimeout: 15_000 });
+    await helper.startServer();
+    const { events } = require(runtime);
+    events.on("node-status", ({ id, status }: { id: string; status: NodeStatus }) => {
+      shown.set(id, [...(shown.get(id) ?? []), status]);
+      arrivals.emit("arrival");
+    });
+  });
+  afterEach(async () => {
+    await helper.unload();
+    inboxes.clear();
+    shown.clear();
+  });
+  afterAll(async () => {
+    await helper.stopServer();
+    await rm(userFolder, { recursive: true, force: true });
+  });
+
+  return {
+    get userFolder() {
+      return userFolder;
+    },
+    async load(nodes, secrets = {}) {
+      credentials = secrets;
+      await helper.load(registers, placed(nodes), credentials);
+      collect(nodes);
+    },
+    async deploy(nodes, type = "full") {
+      await helper.setFlows(placed(nodes), type, credentials);
+      collect(nodes);
+    },
+    send(id, msg) {
+      const { _msgid = Math.random().toString(16).slice(2, 18) } = msg;
+      helper.getNode(id).receive({ ...msg, _msgid });
+      return _msgid;
+    },
+    received: (id) => inboxes.get(id)?.messages ?? [],
+    next: (id) =>
+      waitFor(`A message at ${id}`, () => {
+        const inbox = inboxes.get(id);
+        const message = inbox?.messages[inbox.given];
+        if (inbox && message) inbox.given++;
+        return message;
+      }),
+    statuses: (id) => shown.get(id) ?? [],
+    status: (id, expected) =>
+      waitFor(`The status ${expected instanceof RegExp ? expected : JSON.stringify(expected)} of ${id}`, () =>
+        shown.get(id)?.findLast((status) => fits(status, expected)),
+      ),
+    logged: () => helper.log().args.map(([entry]) => entry),
+  };
+}
+
+/** Config nodes stand on no tab; what Node-RED runs as a node of a flow has a place on one. */
+function placed(nodes: readonly FlowNode[]): object[] {
+  const tab = { id: "tab", type: "tab", label: "Tests" };
+  return [
+    tab,
+    ...nodes.map((node) => (node.type.endsWith("-connection") ? node : { x: 0, y: 0, z: "tab", ...node })),
+  ];
+}
+
+function fits(status: NodeStatus, expected: Partial<NodeStatus> | RegExp): boolean {
+  const { text = "" } = status as { text?: string };
+  if (expected instanceof RegExp) return expected.test(text);
+  try {
+    expect(status).toMatchObject(expected);
+    return true;
+  } catch {
+    return false;
+  }
+}
