@@ -67,8 +67,7 @@ export default function register(RED: NodeAPI): void {
         ...(settings.maxBytes !== undefined && { maxBytes: settings.maxBytes }),
       });
       const metadata = renderAll(settings.metadata, { ...view, source }, settings.timeZone);
-      msg.source = source;
-      msg.metadata = { ...readMetadata(msg.metadata), ...metadata };
+      Object.assign(msg, { source, metadata: { ...readMetadata(msg.metadata), ...metadata } });
     };
     this.on("input", (msg, send, done) => {
       attach(msg).then(
@@ -155,7 +154,7 @@ function inputOf(
     }
     case "file": {
       const filePath = render(settings.content);
-      return { kind, path: filePath, ...named(path.basename(filePath)) };
+      return { kind, path: filePath, ...named(path.basename(filePath) || "file") };
     }
     case "url": {
       const url = render(settings.content);

@@ -8,13 +8,13 @@ interface Told {
 
 /**
  * An error for `done` and `node.error`. Node-RED hands a cause on to Catch nodes and to the log, and
- * causes carry request headers and bodies: what leaves a node has none.
+ * causes carry request headers and bodies: what leaves a node has none. It has no name either, which
+ * Node-RED would put before the sentence.
  */
 export function withoutCause({ message, code, stack }: Told): Error {
-  return Object.assign(new Error(message), {
-    ...(code !== undefined && { code }),
-    ...(stack !== undefined && { stack }),
-  });
+  const error = new Error(message);
+  Object.defineProperty(error, "name", { value: "" });
+  return Object.assign(error, { ...(code !== undefined && { code }), ...(stack !== undefined && { stack }) });
 }
 
 /** The properties of a message that hold a delivery's record. */

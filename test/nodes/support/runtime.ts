@@ -59,7 +59,7 @@ const patienceMs = 8_000;
 export interface Runtime {
   /** Node-RED's user folder, new for each test file. */
   readonly userFolder: string;
-  /** Starts these nodes on one tab; `helper` nodes keep what they receive. */
+  /** Starts these nodes on one tab, and no others; `helper` nodes keep what they receive. */
   load(nodes: readonly FlowNode[], credentials?: object): Promise<void>;
   /** Deploys other nodes in place of those that run. */
   deploy(nodes: readonly FlowNode[], type?: "full" | "flows" | "nodes"): Promise<void>;
@@ -85,6 +85,7 @@ export function useRuntime(): Runtime {
   const shown = new Map<string, NodeStatus[]>();
   let userFolder = "";
   let credentials: object = {};
+  let loaded = false;
 
   const collect = (nodes: readonly FlowNode[]) => {
     for (const { id } of nodes.filter(({ type }) => type === "helper")) {
@@ -125,11 +126,14 @@ export function useRuntime(): Runtime {
       arrivals.emit("arrival");
     });
   });
-  afterEach(async () => {
+  const unload = async () => {
+    if (!loaded) return;
+    loaded = false;
     await helper.unload();
     inboxes.clear();
     shown.clear();
-  });
+  };
+  afterEach(unload);
   afterAll(async () => {
     await helper.stopServer();
     await rm(userFolder, { recursive: true, force: true });
@@ -140,7 +144,9 @@ export function useRuntime(): Runtime {
       return userFolder;
     },
     async load(nodes, secrets = {}) {
+      await unload();
       credentials = secrets;
+      loaded = true;
       await helper.load(registers, placed(nodes), credentials);
       collect(nodes);
     },
