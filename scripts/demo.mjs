@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { installIfStale, packageRoot, runOrExit } from "./install.mjs";
 
+const parent = process.ppid;
 installIfStale();
 runOrExit(process.execPath, ["scripts/build.mjs", "--if-stale"]);
 const demo = spawn(process.execPath, ["--import", "tsx", "demo/main.ts", ...process.argv.slice(2)], {
@@ -14,6 +15,8 @@ process.on("SIGINT", () => {
 });
 process.on("SIGTERM", () => demo.kill("SIGTERM"));
 process.on("SIGHUP", () => demo.kill("SIGHUP"));
+// npm passes a SIGTERM on to its shell only, which then leaves without a word to us.
+setInterval(() => process.ppid !== parent && demo.kill("SIGTERM"), 500).unref();
 demo.on("exit", (code, signal) => {
   if (signal === null) process.exit(code ?? 1);
   process.removeAllListeners(signal);
