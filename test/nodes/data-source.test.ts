@@ -255,12 +255,16 @@ test("a file that changes between the source and the writer is refused", async (
 });
 
 test("a source that is being read ends with its node", async () => {
-  const func =
-    "signal.addEventListener('abort', () => process.emit('reading-ended')); await new Promise(() => {})";
+  const func = `
+    signal.addEventListener("abort", () => process.emit("reading-ended"));
+    process.emit("reading-started");
+    await new Promise(() => {});`;
   const ended = once(process, "reading-ended");
+  const reading = once(process, "reading-started");
   await load({ kind: "function", func });
   runtime.send("source", {});
   await runtime.status("source", { text: "reading" });
+  await reading;
   const started = performance.now();
   await runtime.deploy([dataSource({ kind: "text", text: "new" }), ...ends("out"), ...watchers("source")]);
   await ended;

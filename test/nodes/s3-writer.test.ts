@@ -1,3 +1,8 @@
+import { createReadStream } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { useRuntime } from "./support/runtime";
 import { bucket, credentialsOf, ends, s3Connection, s3Writer, useServers, watchers } from "./support/servers";
@@ -15,7 +20,7 @@ async function load(settings: Record<string, unknown> = {}): Promise<void> {
   await runtime.load(nodes, credentialsOf(servers));
 }
 
-const stored = (key: string) => servers.s3.buckets.get(bucket)?.objects.get(key);
+const stored = (key: string, name = bucket) => servers.s3.buckets.get(name)?.objects.get(key);
 
 describe("the message that an S3 writer passes on", () => {
   test("keeps everything and gains the delivery", async () => {
@@ -52,5 +57,179 @@ describe("the message that an S3 writer passes on", () => {
     await runtime.next("completed");
     expect(runtime.received("caught")).toEqual([]);
     await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B" });
+  });
+
+  test("holds the request and the response that came with it", async () => {
+    await load();
+    const answered = new Promise<string>((resolve, reject) => {
+      const server = createServer((req, res) => runtime.send("writer", { payload: "x", req, res }));
+      server.listen(0, "127.0.0.1", async () => {
+        const { port } = server.address() as AddressInfo;
+        await fetch(`http://127.0.0.1:${port}`)
+          .then((response) => response.text())
+          .then(resolve, reject);
+        server.close();
+      });
+    });
+    const { req, res, delivery } = await runtime.next("delivered");
+    expect(req.headers.host).toMatch(/^127/);
+    res.end(delivery.state);
+    expect(await answered).toBe("delivered");
+  });
+
+  test("is not touched by what the flow does to it while it is sent", async () => {
+    await load({ key: "late" });
+    const held = servers.s3.onRequest(() => ({ delayMs: 200 }));
+    const msg = { payload: { n: 1 }, topic: "as accepted", _msgid: "m" };
+    runtime.send("writer", msg);
+    msg.payload.n = 2;
+    expect(await runtime.next("delivered")).toMatchObject({ payload: { n: 1 }, topic: "as accepted" });
+    held();
+    expect(String(await servers.s3.read(bucket, "late"))).toBe('{"n":1}');
+  });
+});
+
+describe("what an S3 writer delivers", () => {
+  test.each<[string, Record<string, unknown>, string, string, string]>([
+    ["a text", { payload: "text" }, "payload.txt", "text", "text/plain"],
+    ["a Buffer", { payload: Buffer.from([1, 2]) }, "payload.bin", "\u0001\u0002", "application/octet-stream"],
+    [
+      "what looks like a file's source",
+      { payload: { kind: "file", path: "/etc/passwd" } },
+      "payload.json",
+      '{"kind":"file","path":"/etc/passwd"}',
+      "application/json",
+    ],
+    ["a named payload", { payload: "a,b", filename: "/data/in/list.csv" }, "list.csv", "a,b", "text/csv"],
+    [
+      "the source before the payload",
+      { payload: "p", source: { kind: "text", name: "s.json", text: "{}" } },
+      "s.json",
+      "{}",
+      "application/json",
+    ],
+    [
+      "a source with a type of its own",
+      { source: { kind: "text", name: "s.bin", text: "x", contentType: "text/x" } },
+      "s.bin",
+      "x",
+      "text/x",
+    ],
+  ])("%s", async (_, msg, key, content, contentType) => {
+    await load();
+    runtime.send("writer", msg);
+    expect((await runtime.next("delivered")).delivery.target).toBe(key);
+    expect(String(await servers.s3.read(bucket, key))).toBe(content);
+    expect(stored(key)?.settings.contentType).toMatch(new RegExp(`^${contentType}`));
+  });
+
+  test("a file, under a key with the date and in folders", async () => {
+    const file = path.join(runtime.userFolder, "big.bin");
+    await writeFile(file, Buffer.alloc(6 * 1024 ** 2, 7));
+    await load({ key: "{{metadata.area}}/{{yyyy}}/{{source.name}}", partMegabytes: "5" });
+    runtime.send("writer", {
+      source: { kind: "file", name: "big.bin", path: file },
+      metadata: { area: "n" },
+    });
+    const { delivery } = await runtime.next("delivered");
+    expect(delivery.target).toBe(`n/${new Date().getFullYear()}/big.bin`);
+    expect(stored(delivery.target)?.partBytes).toHaveLength(2);
+    const chunks = await createReadStream(file).toArray();
+    expect(
+      Buffer.concat(chunks).equals((await servers.s3.read(bucket, delivery.target)) ?? Buffer.of()),
+    ).toBe(true);
+  });
+});
+
+describe("the options of an S3 writer", () => {
+  test("reach the object", async () => {
+    await load({
+      key: "options",
+      contentDisposition: 'attachment; filename="{{source.name}}"',
+      cacheControl: "max-age={{msg.seconds}}",
+      tags: [
+        { name: "team", value: "{{msg.team}}" },
+        { name: "", value: "ignored" },
+      ],
+      storageClass: "STANDARD_IA",
+      encryption: "AES256",
+      acl: "bucket-owner-full-control",
+    });
+    runtime.send("writer", { payload: "x", seconds: 60, team: "night: day" });
+    await runtime.next("delivered");
+    expect(stored("options")?.settings).toMatchObject({
+      headers: { "content-disposition": 'attachment; filename="payload.txt"', "cache-control": "max-age=60" },
+      tags: { team: "night: day" },
+      storageClass: "STANDARD_IA",
+      encryption: { algorithm: "AES256" },
+      acl: "bucket-owner-full-control",
+    });
+  });
+
+  test("a link that a plain fetch follows", async () => {
+    await load({ key: "linked", link: "true", linkHours: "1" });
+    runtime.send("writer", { payload: "for everybody" });
+    const { delivery } = await runtime.next("delivered");
+    expect(await (await fetch(delivery.url)).text()).toBe("for everybody");
+    const hours = (Date.parse(delivery.urlExpiresAt) - Date.now()) / 3_600_000;
+    expect(hours).toBeGreaterThan(0.9);
+    expect(hours).toBeLessThan(1.1);
+  });
+
+  test("no link unless asked for", async () => {
+    await load({ key: "unlinked", link: false, linkHours: "nonsense" });
+    runtime.send("writer", { payload: "x" });
+    expect((await runtime.next("delivered")).delivery).not.toHaveProperty("url");
+  });
+
+  test("a missing bucket is made, with its rule", async () => {
+    const lifecycle = {
+      lifecycle: true,
+      lifecyclePrefix: "logs/",
+      lifecycleDays: "30",
+      lifecycleStorageClass: "GLACIER",
+    };
+    await load({ bucket: "made-here", createBucket: true, ...lifecycle });
+    runtime.send("writer", { payload: "x" });
+    await runtime.next("delivered");
+    expect(stored("payload.txt", "made-here")?.bytes).toBe(1);
+    const rule = servers.s3.buckets.get("made-here")?.lifecycle;
+    for (const part of ["logs/", "<Days>30</Days>", "GLACIER"]) expect(rule).toContain(part);
+  });
+
+  test("without that, a missing bucket is a failure", async () => {
+    await load({ bucket: "nowhere-to-be-found" });
+    runtime.send("writer", { payload: "x" });
+    expect((await runtime.next("failed")).error).toMatchObject({
+      kind: "missing",
+      code: "NoSuchBucket",
+      retryable: false,
+    });
+  });
+
+  test.each([
+    ["replace", { state: "delivered", target: "policy.txt" }, "second", undefined],
+    ["keep-both", { state: "delivered", location: `s3://${bucket}/policy-1.txt` }, "first", "second"],
+    ["fail", undefined, "first", undefined],
+  ])("conflict %s", async (conflict, record, kept, beside) => {
+    const objects = servers.s3.buckets.get(bucket)?.objects;
+    for (const key of ["policy.txt", "policy-1.txt"]) objects?.delete(key);
+    await load({ conflict, key: "policy.txt" });
+    runtime.send("writer", { payload: "first" });
+    await runtime.next("delivered");
+    runtime.send("writer", { payload: "second" });
+    if (record) expect((await runtime.next("delivered")).delivery).toMatchObject(record);
+    else expect((await runtime.next("failed")).error).toMatchObject({ kind: "rejected" });
+    expect(String(await servers.s3.read(bucket, "policy.txt"))).toBe(kept);
+    expect((await servers.s3.read(bucket, "policy-1.txt"))?.toString()).toBe(beside);
+  });
+
+  test("conflict skip-identical", async () => {
+    await load({ conflict: "skip-identical", key: "same.txt" });
+    for (const state of ["delivered", "skipped"]) {
+      runtime.send("writer", { payload: "same" });
+      expect((await runtime.next("delivered")).delivery).toMatchObject({ state, target: "same.txt" });
+    }
+    await runtime.status("writer", { fill: "green", text: "skipped: same.txt is there already" });
   });
 });
