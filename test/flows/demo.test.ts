@@ -1,0 +1,204 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startNodeRed } from "../../demo/node-red";
+import { ensureBuilt, packageRoot } from "../support/built-package";
+
+let temporary: string;
+const started: Demo[] = [];
+
+interface Demo {
+  readonly child: ChildProcess;
+  output(): string;
+  readonly exited: Promise<[code: number | null, signal: NodeJS.Signals | null]>;
+}
+
+beforeAll(async () => {
+  await ensureBuilt();
+  temporary = mkdtempSync(join(tmpdir(), "demo-test-"));
+});
+
+afterAll(() => {
+  for (const { child } of started) if (child.exitCode === null) child.kill("SIGKILL");
+  rmSync(temporary, { recursive: true, force: true });
+});
+
+/** In a process group of its own, as at a terminal. */
+function startDemo(args: string[], cwd = packageRoot): Demo {
+  const child = spawn(process.execPath, args, {
+    cwd,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, TMPDIR: temporary, NO_COLOR: "1" },
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+  }
+  const exited = once(child, "close").then(([code, signal]): [number | null, NodeJS.Signals | null] => [
+    code,
+    signal,
+  ]);
+  const demo = { child, output: () => text, exited };
+  started.push(demo);
+  return demo;
+}
+
+const main = ["--import", "tsx", "demo/main.ts"];
+
+async function runDemo(args: string[], cwd?: string): Promise<{ code: number | null; output: string }> {
+  const { exited, output } = startDemo([...main, ...args], cwd);
+  const [code] = await exited;
+  return { code, output: output() };
+}
+
+/** What is left in the folder for temporary files; tsx keeps what it has compiled there. */
+function leftovers(): string[] {
+  return readdirSync(temporary).filter((name) => !name.startsWith("tsx-") && !name.startsWith("copy-"));
+}
+
+async function takePort(): Promise<{ server: Server; port: number }> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+async function freePort(): Promise<number> {
+  const { server, port } = await takePort();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+test("--once delivers everything, reads it back, gets the mails and exits with 0", async () => {
+  const { code, output } = await runDemo(["--once", "--port", String(await freePort())]);
+  expect(code, output).toBe(0);
+  const identical =
+    /✔ delivered {2}(\w+:\/\/\S+)\n\s+([\d,]+) bytes, sha256 [0-9a-f]{16}…, read back: identical/g;
+  const delivered = [...output.matchAll(identical)].map(([, location = ""]) =>
+    location.replace(/:\d+\//, "/"),
+  );
+  expect(delivered).toEqual([
+    expect.stringMatching(/^s3:\/\/demo\/logs\/\d{4}\/\d\d\/\d\d\/random-\d{8}-\d{6}\.bin$/),
+    expect.stringMatching(/^ftp:\/\/localhost\/incoming\/\d{4}\/\d\d\/random-\d{8}-\d{6}\.bin$/),
+    expect.stringMatching(/^s3:\/\/demo\/customers\/\d{4}\/\d\d\/customers-[\d-]{10}\.csv$/),
+    expect.stringMatching(/^s3:\/\/demo\/price-lists\/\d{4}\/\d\d\/price-list\.csv$/),
+    "ftp://localhost/price-lists/price-list.csv",
+  ]);
+  const recipients = [...output.matchAll(/✉ mail {7}to (\w+)@example\.com: \S/g)].map(([, name]) => name);
+  expect(recipients).toEqual(["admin", "admin", "sales", "operations", "operations", "operations", "admin"]);
+  expect(output).toMatch(/its link opens the file:\n\s+http:\/\/127\.0\.0\.1:\d+\/demo\/customers\//);
+  expect(output).toMatch(/↻ retried {4}try 1 failed\n.*450 The server is busy/);
+  expect(output).toMatch(/✖ gave up {4}ftp:\/\/127\.0\.0\.1:9\/\S+\n\s+after 3 tries/);
+  expect(output).toContain("All as it should be: 5 files delivered");
+  expect(output).not.toMatch(/Warning|^\s+at /m);
+  expect(leftovers()).toEqual([]);
+});
+
+test("--once exits with 1 and says why when the stories do something else", async () => {
+  const copy = mkdtempSync(join(temporary, "copy-"));
+  for (const name of ["demo", "examples", "package.json", "tsconfig.json"]) {
+    cpSync(join(packageRoot, name), join(copy, name), { recursive: true });
+  }
+  for (const name of ["dist", "node_modules", "resources", "src"]) {
+    symlinkSync(join(packageRoot, name), join(copy, name));
+  }
+  change(copy, "daily customer report", '"link": true', '"link": false');
+  change(
+    copy,
+    "one file to s3 and ftp at once",
+    '"price-lists/{{source.name}}"',
+    '"elsewhere/{{source.name}}"',
+  );
+
+  const { code, output } = await runDemo(["--once", "--port", String(await freePort())], copy);
+  expect(code, output).toBe(1);
+  const [, reasons = ""] = output.split("Not everything went as it should:\n");
+  expect(reasons, output).toContain("The mail has no link.");
+  expect(reasons).toMatch(/ftp:\/\/localhost:\d+\/elsewhere\/price-list\.csv is not where it should be\./);
+  expect(leftovers()).toEqual([]);
+});
+
+function change(copy: string, example: string, from: string, to: string): void {
+  const file = join(copy, "examples", `${example}.json`);
+  const text = readFileSync(file, "utf8");
+  expect(text).toContain(from);
+  writeFileSync(file, text.replaceAll(from, to));
+}
+
+test("Ctrl+C ends the demo: no process and no file is left", async () => {
+  const demo = startDemo(["scripts/demo.mjs", "--port", String(await freePort())]);
+  await waitUntil(() => demo.output().includes("Ctrl+C ends the demo"), 60_000);
+  const url = /Now it is yours: (\S+)/.exec(demo.output())?.[1];
+  const flows = (await (await fetch(`${url}/flows`)).json()) as { label?: string }[];
+  expect(flows.flatMap(({ label }) => label ?? [])).toEqual([
+    "the scheduler",
+    "daily customer report",
+    "one file to s3 and ftp at once",
+  ]);
+  const group = demo.child.pid as number;
+  expect(processesOf(group).join("\n")).toMatch(/child\.cjs/);
+
+  process.kill(-group, "SIGINT");
+  expect(await demo.exited).toEqual([0, null]);
+  expect(processesOf(group)).toEqual([]);
+  expect(demo.output()).toMatch(/nothing of it is left\.\n$/);
+  expect(leftovers()).toEqual([]);
+});
+
+test("a SIGTERM in the middle of --once ends it with 1", async () => {
+  const demo = startDemo(["scripts/demo.mjs", "--once", "--port", String(await freePort())]);
+  await waitUntil(() => demo.output().includes("✔ delivered"), 60_000);
+  demo.child.kill("SIGTERM");
+  expect(await demo.exited).toEqual([1, null]);
+  expect(demo.output()).toContain("ended before everything was shown");
+  expect(processesOf(demo.child.pid as number)).toEqual([]);
+  expect(leftovers()).toEqual([]);
+});
+
+test("a port that is in use is refused by name, and passed over when any will do", async () => {
+  const { server, port } = await takePort();
+  const { code, output } = await runDemo(["--once", "--port", String(port)]);
+  expect(code).toBe(1);
+  expect(output).toMatch(new RegExp(`\nPort ${port} is in use\\. Choose another one with --port\\.\n$`));
+
+  const folder = mkdtempSync(join(temporary, "copy-"));
+  const { signal } = new AbortController();
+  const nodeRed = await startNodeRed({ folder, flows: [], port, anyPort: true, env: {}, signal });
+  server.close();
+  expect(nodeRed.port).toBeGreaterThan(port);
+  expect((await fetch(nodeRed.url)).status).toBe(200);
+  await nodeRed.stop();
+});
+
+test.each([
+  [["--twice"], 'The demo does not know "--twice".'],
+  [["--port"], "--port needs a number from 1 to 65535."],
+  [["--port", "0"], '--port needs a number from 1 to 65535, not "0".'],
+  [["--port=70000"], '--port needs a number from 1 to 65535, not "70000".'],
+])("%j is refused with a sentence", async (args, sentence) => {
+  const { code, output } = await runDemo(args);
+  expect(code).toBe(1);
+  expect(output).toContain(sentence);
+  expect(output).not.toMatch(/^\s+at /m);
+});
+
+async function waitUntil(found: () => boolean, timeoutMs: number): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
+  while (!found()) {
+    if (performance.now() > deadlineMs) throw new Error(`It did not happen: ${found}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Their command lines. */
+function processesOf(group: number): string[] {
+  const lines = execFileSync("ps", ["-eo", "pgid=,stat=,args="], { encoding: "utf8" }).split("\n");
+  return lines.filter((line) => new RegExp(`^\\s*${group}\\s+[^Z]`).test(line));
+}
