@@ -27,7 +27,7 @@ export interface EditorOptions {
 
 export interface EditorPage {
   readonly page: Page;
-  /** What went wrong in the page: exceptions, and errors on its console. */
+  /** What went wrong in the page: exceptions, errors on its console, requests that failed. */
   readonly problems: readonly string[];
 }
 
@@ -44,10 +44,26 @@ export async function openEditor(
   page.on("console", (message) => {
     if (message.type() === "error") problems.push(`${message.text()} (${message.location().url})`);
   });
+  page.on("requestfailed", (request) => problems.push(`${request.failure()?.errorText} (${request.url()})`));
+  page.on("response", (response) => {
+    if (response.status() >= 400) problems.push(`${response.status()} (${response.url()})`);
+  });
+  // A test that waits in vain shall say for what, before the test itself is out of time.
+  page.setDefaultTimeout(20_000);
   await page.addInitScript(`localStorage.setItem("view-dark-theme", ${JSON.stringify(theme)})`);
+  await hideTips(url);
   await page.goto(url);
   await page.locator("#red-ui-palette-container .red-ui-palette-node").first().waitFor({ timeout: 90_000 });
   // It lies over everything until the flows are there too.
   await page.locator("#red-ui-loading-progress").waitFor({ state: "hidden", timeout: 90_000 });
   return { page, problems };
+}
+
+/** They change by the clock, and Node-RED 5 stumbles over one that comes before its box is there. */
+async function hideTips(url: string): Promise<void> {
+  await fetch(`${url}/settings/user`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ editor: { view: { "view-show-tips": false } } }),
+  });
 }
