@@ -11,8 +11,8 @@ import {
   type TemplateView,
   toDeliveryError,
 } from "../../lib";
+import { answer } from "../shared/answer";
 import { engineOf } from "../shared/engine";
-import { withoutCause } from "../shared/errors";
 import { readMetadata } from "../shared/metadata";
 import { payloadName } from "../shared/payload-name";
 import { statusOf } from "../shared/status";
@@ -70,18 +70,11 @@ export default function register(RED: NodeAPI): void {
       Object.assign(msg, { source, metadata: { ...readMetadata(msg.metadata), ...metadata } });
     };
     this.on("input", (msg, send, done) => {
-      attach(msg).then(
-        () => {
-          this.status(statusOf.done((msg.source as { name: string }).name));
-          send(msg);
-          done();
-        },
-        (error: unknown) => {
-          const failure = toDeliveryError(error);
-          this.status(statusOf.problem(failure.message));
-          done(withoutCause(failure));
-        },
-      );
+      answer(this, done, async () => {
+        await attach(msg);
+        this.status(statusOf.done((msg.source as { name: string }).name));
+        send(msg);
+      });
     });
     this.on("close", (_removed: boolean, done: () => void) => {
       closing.abort();

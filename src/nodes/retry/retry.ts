@@ -12,8 +12,9 @@ import {
   threeQuickTries,
   toDeliveryError,
 } from "../../lib";
+import { answer } from "../shared/answer";
 import { engineOf } from "../shared/engine";
-import { failedRecord, type RecordProperty, withoutCause } from "../shared/errors";
+import { failedRecord, type RecordProperty } from "../shared/errors";
 import { statusOf } from "../shared/status";
 import { msPerMinute, msPerSecond } from "../shared/units";
 
@@ -41,18 +42,12 @@ export default function register(RED: NodeAPI): void {
       this.status(statusOf.problem(problem.message));
     }
     this.on("input", (msg, send, done) => {
-      const decided = policy ? decide(this, store, policy, msg) : Promise.reject(problem);
-      decided
-        .then(async ({ output, announced }) => {
-          send(output);
-          await announced?.();
-          done();
-        })
-        .catch((error: unknown) => {
-          const failure = toDeliveryError(error);
-          this.status(statusOf.problem(failure.message));
-          done(withoutCause(failure));
-        });
+      answer(this, done, async () => {
+        if (!policy) throw problem;
+        const { output, announced } = await decide(this, store, policy, msg);
+        send(output);
+        await announced?.();
+      });
     });
   });
 }

@@ -9,6 +9,7 @@ import {
   describeDelivery,
   toDeliveryError,
 } from "../../lib";
+import { answer } from "./answer";
 import { type Engine, engineOf, whenFlowsStarted } from "./engine";
 import { type RecordProperty, withoutCause } from "./errors";
 import { showWork, statusOf } from "./status";
@@ -34,6 +35,12 @@ interface Caller {
   send: Send;
   done: Done;
   msg: NodeMessage;
+}
+
+/** Neither: there is nothing to do. */
+interface Drafted {
+  draft?: DraftOf | undefined;
+  refusal?: DeliveryError | undefined;
 }
 
 const closeGraceMs = 5_000;
@@ -65,16 +72,24 @@ export function runDeliveries(
   // Without settings that work, what waits in the queue is left waiting for the next deploy.
   const callOff = whenFlowsStarted(RED, () => work && runner.start());
 
-  const accept = async (msg: NodeMessageInFlow, send: Send, done: Done) => {
+  /** Those that came before are accepted before, however long their files take to be looked at. */
+  let earlier: Promise<void> = Promise.resolve();
+  const accept = (msg: NodeMessageInFlow, caller: Caller): Promise<void> => {
+    // Whoever sent the message may still change it: what counts is what it says now.
+    const received: NodeMessage = RED.util.cloneMessage(msg);
+    const { error: _, ...message } = received;
+    const drafted = work ? draftOrRefusal(work, received) : { refusal: problem };
+    const accepted = earlier.then(async () => take(await drafted, message, caller));
+    earlier = accepted.catch(() => {});
+    return accepted;
+  };
+
+  const take = async ({ draft, refusal }: Drafted, message: NodeMessage, caller: Caller): Promise<void> => {
+    if (!draft && !refusal) return caller.done();
     const id = randomUUID();
     const writer = { id: node.id, type: node.type, name: node.name ?? "" };
+    callers.set(id, caller);
     try {
-      // Whoever sent the message may still change it: what counts is what it says now.
-      const received: NodeMessage = RED.util.cloneMessage(msg);
-      const { error: _, ...message } = received;
-      const { draft, refusal } = work ? await draftOrRefusal(work, received) : { refusal: problem };
-      if (!draft && !refusal) return done();
-      callers.set(id, { send, done, msg });
       if (draft) {
         const { duplicate } = await runner.accept({ ...draft, id, writer, message });
         if (duplicate) takeCaller(callers, { id })?.done();
@@ -84,13 +99,13 @@ export function runDeliveries(
     } catch (error) {
       // The store could not keep it: nothing is acknowledged, the flow still has its message.
       callers.delete(id);
-      const problem = toDeliveryError(error);
-      node.status(statusOf.problem(problem.message));
-      done(withoutCause(problem));
+      throw error;
     }
   };
   node.on("input", (msg: NodeMessageInFlow, send, done) => {
-    void accept(msg, send as Send, done);
+    // It is done when its delivery has ended, unless it did not become one.
+    const doneOnFailure: Done = (error) => error && done(error);
+    answer(node, doneOnFailure, async () => accept(msg, { send: send as Send, done, msg }));
   });
 
   node.on("close", (_removed: boolean, done: () => void) => {
@@ -178,10 +193,7 @@ function tryTo(create: () => DeliveryWork): { work?: DeliveryWork; problem?: Del
   }
 }
 
-async function draftOrRefusal(
-  work: DeliveryWork,
-  msg: NodeMessage,
-): Promise<{ draft?: DraftOf | undefined; refusal?: DeliveryError | undefined }> {
+async function draftOrRefusal(work: DeliveryWork, msg: NodeMessage): Promise<Drafted> {
   try {
     return { draft: await work.draft(msg) };
   } catch (error) {
