@@ -32,6 +32,8 @@ export default defineConfig({
         exclude,
         environment: "node",
         pool: "forks" as const,
+        // The threads that the library starts are of TypeScript here, too.
+        execArgv: ["--require", "tsx/cjs"],
         sequence: { groupOrder: turn },
         testTimeout,
         hookTimeout: Math.max(testTimeout, 30_000),

@@ -1,4 +1,5 @@
 export * from "./content-type";
+export { type Announcer, createAnnouncer } from "./delivery/announcer";
 export * from "./delivery/attempt";
 export * from "./delivery/progress";
 export * from "./delivery/receipt";
@@ -12,7 +13,8 @@ export * from "./notifiers/messages";
 export * from "./options";
 export * from "./sources";
 export type * from "./store/delivery-store";
-export * from "./store/memory";
+export { createMemoryStore } from "./store/memory";
+export { createSqliteStore, type SqliteStoreOptions } from "./store/sqlite/store";
 export * from "./templates";
 export type * from "./types";
 export * from "./writers/ftp";

@@ -246,6 +246,8 @@ export interface Delivery extends DeliveryDraft {
   error?: ErrorRecord;
   /** Why it is not tried again, once it was given up: a sentence. */
   reason?: string;
+  /** The id of whoever gave it up, which announces that. */
+  decidedBy?: string;
   /** Whether the flow has been told of the present state. */
   announced: boolean;
   /** Grows by one with every change. */

@@ -1,11 +1,17 @@
-import type { DeliveryStore } from "../store/delivery-store";
+import type { DeliveryFilter, DeliveryStore } from "../store/delivery-store";
 import type { Delivery } from "../types";
 
 export interface AnnouncerOptions {
   store: DeliveryStore;
-  queue: string;
+  /** Which results are its to tell. */
+  whose: Pick<DeliveryFilter, "writerId" | "decidedBy" | "states">;
   announce: (delivery: Delivery) => void | Promise<void>;
   report: (error: unknown) => void;
+  /**
+   * How long whoever was told gets to take over what it was told. Should the process die before that, the
+   * next one tells it again.
+   */
+  settleMs: number;
 }
 
 /** Tells of results, each once, and notes in the store that they were told. */
@@ -17,17 +23,18 @@ export interface Announcer {
   close(): Promise<void>;
 }
 
-const announcedStates = ["delivered", "skipped", "failed", "cancelled"] as const;
-
 /** How far the announcement of a delivery's version has come. */
 interface Telling {
   readonly version: number;
   state: "telling" | "failed" | "told" | "noted";
 }
 
-export function createAnnouncer({ store, queue, announce, report }: AnnouncerOptions): Announcer {
+export function createAnnouncer(options: AnnouncerOptions): Announcer {
+  const { store, whose, announce, report, settleMs } = options;
   const tellings = new Map<string, Telling>();
   const underWay = new Set<Promise<void>>();
+  /** What is to be noted in a moment, by its timer. */
+  const later = new Map<NodeJS.Timeout, () => Promise<void>>();
   let looking = 0;
   let closed = false;
 
@@ -47,6 +54,15 @@ export function createAnnouncer({ store, queue, announce, report }: AnnouncerOpt
     forget(delivery, telling);
   };
 
+  const noteLater = async (noting: () => Promise<void>): Promise<void> => {
+    if (settleMs === 0) return noting();
+    const timer = setTimeout(() => {
+      later.delete(timer);
+      void track(noting().catch(report));
+    }, settleMs);
+    later.set(timer, noting);
+  };
+
   const tell = async (delivery: Delivery): Promise<void> => {
     const earlier = tellingOf(delivery);
     try {
@@ -64,7 +80,7 @@ export function createAnnouncer({ store, queue, announce, report }: AnnouncerOpt
         throw error;
       }
       telling.state = "told";
-      await note(delivery, telling);
+      await noteLater(() => note(delivery, telling));
     } catch (error) {
       report(error);
     }
@@ -96,10 +112,7 @@ export function createAnnouncer({ store, queue, announce, report }: AnnouncerOpt
       try {
         let after: string | undefined;
         do {
-          const page = await store.list(
-            { writerId: queue, states: announcedStates, announced: false },
-            after === undefined ? {} : { after },
-          );
+          const page = await store.list({ ...whose, announced: false }, after === undefined ? {} : { after });
           for (const delivery of page.deliveries) {
             if ((delivery.finishedAt ?? 0) < finishedBefore) await announceIfStillLeft(delivery);
           }
@@ -115,6 +128,10 @@ export function createAnnouncer({ store, queue, announce, report }: AnnouncerOpt
     async close() {
       closed = true;
       await Promise.all(underWay);
+      for (const [timer, noting] of later) {
+        clearTimeout(timer);
+        await noting().catch(report);
+      }
     },
   };
 }

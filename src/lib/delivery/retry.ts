@@ -152,15 +152,22 @@ export type RetryOutcome =
   /** It is unknown here, or not failed (any more): somebody else has decided. */
   | { state: "untouched"; delivery: Delivery | undefined };
 
+export interface RetryRequest {
+  /** The delivery's. */
+  id: string;
+  policy: RetryPolicy;
+  /** The id of whoever decides. */
+  by: string;
+  now?: () => number;
+}
+
 /**
  * Lets a policy decide on a failed delivery and notes the decision in the store: it waits, and goes back
  * to its writer when due, or it is given up.
  */
 export async function retryDelivery(
   store: DeliveryStore,
-  id: string,
-  policy: RetryPolicy,
-  now: () => number = Date.now,
+  { id, policy, by, now = Date.now }: RetryRequest,
 ): Promise<RetryOutcome> {
   const failed = await store.get(id);
   if (failed?.state !== "failed" || !failed.error) return { state: "untouched", delivery: failed };
@@ -170,7 +177,7 @@ export async function retryDelivery(
     elapsedMs: now() - failed.acceptedAt,
   });
   const giveUp = async (reason: string): Promise<RetryOutcome> => {
-    const delivery = await store.giveUp(id, reason);
+    const delivery = await store.giveUp(id, { reason, by });
     return delivery ? { state: "gave-up", delivery } : { state: "untouched", delivery: await store.get(id) };
   };
   if (!decision.retry) return giveUp(decision.reason);

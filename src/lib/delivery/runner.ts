@@ -31,6 +31,11 @@ export interface RunnerOptions {
   announce: (delivery: Delivery) => void | Promise<void>;
   /** Deliveries at a time. 4 by default. */
   concurrency?: number;
+  /**
+   * How long whoever was told of a result gets to take it over. Should the process die before that, the
+   * result is told again. None by default.
+   */
+  settleMs?: number;
 }
 
 export interface RunnerEvents {
@@ -46,6 +51,8 @@ interface Running {
   readonly done: Promise<void>;
 }
 
+/** Whoever gives a delivery up announces that. */
+const announcedStates = ["delivered", "skipped", "failed", "cancelled"] as const;
 /** Timers longer than 2³¹−1 ms fire at once, and a wall clock can be set: look again at least this often. */
 const longestSleepMs = 60_000;
 /** Something is due, yet was not given out: its time is a moment ahead, or another clock is behind. */
@@ -76,8 +83,12 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
 
   constructor(options: RunnerOptions) {
     super();
-    this.#options = { concurrency: 4, ...options };
-    this.#announcer = createAnnouncer({ ...options, report: this.#report });
+    this.#options = { concurrency: 4, settleMs: 0, ...options };
+    this.#announcer = createAnnouncer({
+      ...this.#options,
+      whose: { writerId: options.queue, states: announcedStates },
+      report: this.#report,
+    });
     this.#stopListening = options.store.onChange(({ writer, state }) => {
       if (writer.id === options.queue && (state === "queued" || state === "waiting")) this.#wake();
     });

@@ -2,8 +2,17 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { DeliveryError } from "../errors";
-import type { FileSpec, FunctionInput, SourceInput, SourceSpec, StreamInput, UrlSpec } from "../types";
-import { contentFeed } from "./content";
+import type {
+  BytesSpec,
+  FileSpec,
+  FunctionInput,
+  SourceInput,
+  SourceSpec,
+  StreamInput,
+  TextSpec,
+  UrlSpec,
+} from "../types";
+import { contentFeed, onceFeed } from "./content";
 import { comparePin, openFile, statFile } from "./file";
 import { functionFeed } from "./function-feed";
 import { capitalised, type Feed, streamOf } from "./reading";
@@ -30,8 +39,9 @@ export interface PrepareContext {
 const functionStallTimeoutMs = 10 * 60_000;
 
 /**
- * Makes a source what every attempt and every target can read again: content that exists once goes to the
- * spool, a file is pinned to its present state, text and bytes get their size and digest.
+ * Makes a source what every attempt and every target can read again: content that exists once, and text
+ * and bytes above 64 KiB, go to the spool; a file is pinned to its present state; smaller text and bytes get
+ * their size and digest.
  * @throws DeliveryError for a source that cannot be had: see the table of source errors
  */
 export async function prepareSource(input: SourceInput, context: PrepareContext): Promise<SourceSpec> {
@@ -40,9 +50,9 @@ export async function prepareSource(input: SourceInput, context: PrepareContext)
   if (context.signal?.aborted) throw cancelled(context.signal.reason);
   switch (input.kind) {
     case "text":
-      return checked(input, Buffer.from(input.text), context);
+      return literal(input, Buffer.from(input.text), context);
     case "bytes":
-      return checked(input, input.bytes, context);
+      return literal(input, input.bytes, context);
     case "file":
       return context.snapshot ? snapshotFile(input, context) : pinFile(input, context);
     case "spool":
@@ -62,12 +72,17 @@ export async function prepareSource(input: SourceInput, context: PrepareContext)
   }
 }
 
-function checked<T extends SourceSpec>(
-  input: T,
+/** Literal content up to here is kept within its description; what is larger goes to the spool. */
+const inlineBytes = 65_536;
+
+async function literal(
+  input: TextSpec | BytesSpec,
   bytes: Uint8Array,
-  { maxBytes = Infinity }: PrepareContext,
-): T {
+  context: PrepareContext,
+): Promise<SourceSpec> {
+  const { maxBytes = Infinity } = context;
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
+  if (bytes.length > inlineBytes) return keep(input, onceFeed(bytes), `the source ${input.name}`, context);
   const found = { size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
   checkAnnounced(input, found);
   return { ...input, ...found };

@@ -26,6 +26,7 @@ export interface DeliveryFilter {
   writerId?: string;
   states?: readonly DeliveryState[];
   announced?: boolean;
+  decidedBy?: string;
 }
 
 export interface DeliveryPage {
@@ -61,8 +62,8 @@ export interface DeliveryStore {
   settle(lease: Lease, settlement: Settlement): Promise<Delivery | undefined>;
   /** A failed delivery waits until `dueAt`, unless another one has taken its once-key meanwhile. */
   retryAt(id: string, dueAt: number): Promise<Delivery | undefined>;
-  /** A failed delivery is not tried again, and why: a sentence. */
-  giveUp(id: string, reason: string): Promise<Delivery | undefined>;
+  /** A failed delivery is not tried again: why, in a sentence, and who says so and will announce it. */
+  giveUp(id: string, decision: { reason: string; by: string }): Promise<Delivery | undefined>;
   /** Ends a delivery that is queued or waiting. One that is being sent is its runner's to stop. */
   cancel(id: string, reason: ErrorRecord): Promise<Delivery | undefined>;
   /** Notes that the flow was told of the state the delivery had at `version`. */
@@ -71,7 +72,7 @@ export interface DeliveryStore {
   /** Newest first. */
   list(filter: DeliveryFilter, options?: { limit?: number; after?: string }): Promise<DeliveryPage>;
   counts(queue?: string): Promise<DeliveryCounts>;
-  /** The earliest due time in the queue; undefined when nothing waits there. */
+  /** When `claim` next has something to give: the earliest due time, or end of a lease; undefined for never. */
   nextDueAt(queue: string): Promise<number | undefined>;
   /**
    * Forgets those that were announced and have ended, or have failed and nobody decided, when they

@@ -1,8 +1,6 @@
-import type { Delivery } from "../types";
-
 /** The deliveries of one writer that wait for their turn or their time. */
 export interface DueQueue {
-  add(delivery: Delivery): void;
+  add(id: string, dueAt: number): void;
   remove(id: string): void;
   /** The ids of those that are due, earliest first. They stay in the queue until they are removed. */
   due(nowMs: number, limit: number): string[];
@@ -42,7 +40,7 @@ export function createDueQueue(): DueQueue {
 
   return {
     remove,
-    add({ id, dueAt }) {
+    add(id, dueAt) {
       remove(id);
       const entry = { dueAt, order: arrivals++, id };
       entriesById.set(id, entry);

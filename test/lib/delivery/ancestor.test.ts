@@ -47,7 +47,7 @@ function runnerWithHandlers(attempt: AttemptFunction, { retries }: { retries: bo
     announce: async (delivery) => {
       if (delivery.state !== "failed") return onSuccess(delivery);
       if (!retries) return onFailure(delivery);
-      const outcome = await retryDelivery(bench.store, delivery.id, threeTries);
+      const outcome = await retryDelivery(bench.store, { id: delivery.id, policy: threeTries, by: "retry" });
       if (outcome.state === "waiting") onRetry(outcome.delivery);
       if (outcome.state === "gave-up") onFailure(outcome.delivery);
     },

@@ -55,7 +55,8 @@ async function deliveryIn(state: DeliveryState): Promise<Delivery> {
   await store.settle(first.lease, { state: "failed", attempt: failure, error });
   if (state === "failed") return current();
   nowMs = acceptedAt + 200;
-  if (state === "gave-up") return (await store.giveUp(delivery.id, "One attempt was made.")) as Delivery;
+  if (state === "gave-up")
+    return (await store.giveUp(delivery.id, { reason: "One attempt was made.", by: "retry" })) as Delivery;
   await store.retryAt(delivery.id, acceptedAt + 1_000);
   if (state === "waiting") return current();
   nowMs = acceptedAt + 1_000;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type AttemptFunction, createMemoryStore, DeliveryError, type DeliveryStore } from "../../../src/lib";
-import { withFiniteLeases } from "../store/finite-leases";
+import { createLeaseStore } from "../../../src/lib/store/lease-store";
+import { createMemoryBackend } from "../../../src/lib/store/memory";
 import { breakable } from "./breakable-store";
 import { createBench, createGate, draftOf, receipt, succeed, told } from "./runner-bench";
 
@@ -145,8 +146,10 @@ describe("a store that cannot do its work for a while", () => {
 describe("leases that end", () => {
   const leaseMs = 30_000;
 
-  function leased(inner: DeliveryStore = createMemoryStore()) {
-    const store = withFiniteLeases(inner, { leaseMs, now: Date.now });
+  const createLeasedStore = () =>
+    createLeaseStore(createMemoryBackend(), { leaseMs, keepEndedContent: true });
+
+  function leased(store: DeliveryStore = createLeasedStore()) {
     return { ...createBench(store), store };
   }
 
@@ -196,8 +199,8 @@ describe("leases that end", () => {
   });
 
   test("a store that cannot be asked is taken for a lost lease only when the time is over", async () => {
-    const inner = createMemoryStore();
-    const faulty = breakable(withFiniteLeases(inner, { leaseMs, now: Date.now }));
+    const inner = createLeasedStore();
+    const faulty = breakable(inner);
     const { start, accept } = createBench(inner);
     const gate = watchedGate();
     start({ attempt: gate.attempt, store: faulty.store });

@@ -111,7 +111,7 @@ test("a retried delivery waits, and is attempted again when due, with the same r
   attempt.mockImplementation(succeed);
   const policy = { ...threeQuickTries, firstDelayMs: 60 };
   const askedAt = Date.now();
-  const outcome = await retryDelivery(store, id, policy);
+  const outcome = await retryDelivery(store, { id, policy, by: "retry" });
   expect(outcome).toMatchObject({ state: "waiting", delivery: { id, state: "waiting" } });
   const dueAt = outcome.delivery?.dueAt ?? 0;
   expect(dueAt).toBeGreaterThanOrEqual(askedAt + 60);
@@ -133,16 +133,18 @@ test("retrying ends in given up, with the reason, and touches nothing else", asy
   const { store, start, accept, reaches } = createBench();
   start({ attempt: unavailable });
   const { id } = await accept();
+  const request = { id, policy: noWait, by: "retry" };
   for (let n = 1; n < 3; n++) {
     await reaches(id, "failed");
-    expect(await retryDelivery(store, id, noWait)).toMatchObject({ state: "waiting" });
+    expect((await retryDelivery(store, request)).state).toBe("waiting");
     await poll(async () => (await store.get(id))?.attempts.length).toBe(n + 1);
   }
   await reaches(id, "failed");
-  const outcomes = await Promise.all([retryDelivery(store, id, noWait), retryDelivery(store, id, noWait)]);
+  const outcomes = await Promise.all([retryDelivery(store, request), retryDelivery(store, request)]);
   expect(outcomes.map(({ state }) => state)).toEqual(["gave-up", "untouched"]);
   expect(outcomes[0]?.delivery).toMatchObject({ reason: "All 3 attempts failed.", announced: false });
-  expect(await retryDelivery(store, "unknown", noWait)).toEqual({ state: "untouched", delivery: undefined });
+  const unknown = await retryDelivery(store, { ...request, id: "unknown" });
+  expect(unknown).toEqual({ state: "untouched", delivery: undefined });
 });
 
 test("a failed delivery gives way to a later one with the same key", async () => {
@@ -153,7 +155,7 @@ test("a failed delivery gives way to a later one with the same key", async () =>
   const { id } = await accept({ onceKey: "today" });
   await reaches(id, "failed");
   const later = await accept({ onceKey: "today" });
-  const outcome = await retryDelivery(store, id, standardPolicy);
+  const outcome = await retryDelivery(store, { id, policy: standardPolicy, by: "retry" });
   expect(outcome).toMatchObject({
     state: "gave-up",
     delivery: { reason: expect.stringMatching(/same key/) },
@@ -183,7 +185,8 @@ test("a refused delivery is kept and announced as failed, and never sent", async
   expect(refused).toMatchObject({ state: "failed", attempts: [], error: { kind: "unavailable" } });
   await reaches(draft.id, "failed");
   expect(told(announced)).toEqual([`${draft.id} failed`]);
-  expect(await retryDelivery(store, draft.id, standardPolicy)).toMatchObject({ state: "gave-up" });
+  const decided = await retryDelivery(store, { id: draft.id, policy: standardPolicy, by: "retry" });
+  expect(decided.state).toBe("gave-up");
   expect(attempt).not.toHaveBeenCalled();
 });
 

@@ -76,7 +76,7 @@ export function acceptCases(createBench: CreateBench): void {
     const { store, accept, fail, deliver, advance } = await createBench();
     const first = await accept({ onceKey: "today" });
     await fail();
-    await store.giveUp(first.id, "No more.");
+    await store.giveUp(first.id, { reason: "No more.", by: "retry" });
     const second = await accept({ onceKey: "today" });
     await store.cancel(second.id, cancelRecord);
     const third = await accept({ onceKey: "today" });

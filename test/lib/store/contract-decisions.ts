@@ -26,7 +26,7 @@ const states: Record<Exclude<DeliveryState, "skipped">, (bench: StoreBench) => P
   "gave-up": async ({ store, accept, fail }) => {
     const { id } = await accept();
     await fail();
-    await store.giveUp(id, "No more.");
+    await store.giveUp(id, { reason: "No more.", by: "retry" });
     return id;
   },
   cancelled: async ({ store, accept }) => {
@@ -52,7 +52,7 @@ const decisions: Decision[] = [
   },
   {
     title: "giveUp",
-    decide: ({ store }, id) => store.giveUp(id, "All 3 attempts failed."),
+    decide: ({ store }, id) => store.giveUp(id, { reason: "All 3 attempts failed.", by: "retry" }),
     allowed: ["failed"],
     outcome: ({ now }) => ({
       state: "gave-up",
@@ -106,7 +106,7 @@ export function decisionCases(createBench: CreateBench): void {
     const { store, now } = bench;
     const answers = await Promise.all([
       store.retryAt(id, now()),
-      store.giveUp(id, "No."),
+      store.giveUp(id, { reason: "No.", by: "retry" }),
       store.retryAt(id, 0),
     ]);
     expect(answers.filter((answer) => answer !== undefined)).toHaveLength(1);

@@ -60,7 +60,8 @@ export function workCases(createBench: CreateBench, leaseMs: number | undefined)
     expect(await store.nextDueAt("writer")).toBe(start + 2_000);
     advance(1_000);
     expect(await store.claim("writer", "owner", 9)).toMatchObject([{ delivery: { id: late.id } }]);
-    expect(await store.nextDueAt("writer")).toBeUndefined();
+    // What somebody else may take over when a lease ends is worth looking at then.
+    expect(await store.nextDueAt("writer")).toBe(leaseMs === undefined ? undefined : start + 1_000 + leaseMs);
   });
 
   test.each(["delivered", "skipped"] as const)("settles as %s", async (state) => {

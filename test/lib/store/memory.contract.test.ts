@@ -1,6 +1,7 @@
 import { createMemoryStore } from "../../../src/lib";
+import { createLeaseStore } from "../../../src/lib/store/lease-store";
+import { createMemoryBackend } from "../../../src/lib/store/memory";
 import { describeStoreContract } from "./contract";
-import { withFiniteLeases } from "./finite-leases";
 
 describeStoreContract({ name: "memory", createStore: createMemoryStore });
 
@@ -8,5 +9,5 @@ const leaseMs = 30_000;
 describeStoreContract({
   name: "memory, with leases that end",
   leaseMs,
-  createStore: ({ now }) => withFiniteLeases(createMemoryStore({ now }), { leaseMs, now }),
+  createStore: ({ now }) => createLeaseStore(createMemoryBackend(), { now, leaseMs, keepEndedContent: true }),
 });

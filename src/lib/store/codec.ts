@@ -1,0 +1,97 @@
+import type { Delivery, DeliveryDraft } from "../types";
+
+/** What of a delivery never changes once it was accepted. */
+export function encodeDraft(delivery: Delivery): string {
+  const { id, writer, source, target, location, contentType, metadata, attributes, onceKey, message } =
+    delivery;
+  const draft = { id, writer, source, target, location, contentType, metadata, attributes, onceKey };
+  return JSON.stringify(encode({ ...draft, message: message === undefined ? undefined : storable(message) }));
+}
+
+/** The rest of it. */
+export function encodeProgress(delivery: Delivery): string {
+  const { state, attempts, acceptedAt, dueAt, finishedAt, receipt, error, reason, decidedBy } = delivery;
+  return JSON.stringify(
+    encode({ state, attempts, acceptedAt, dueAt, finishedAt, receipt, error, reason, decidedBy }),
+  );
+}
+
+export function decodeDelivery(
+  draft: string,
+  progress: string,
+  { announced, version }: { announced: boolean; version: number },
+): Delivery {
+  return {
+    ...(decode(JSON.parse(draft)) as DeliveryDraft),
+    ...(decode(JSON.parse(progress)) as Omit<Delivery, keyof DeliveryDraft | "announced" | "version">),
+    announced,
+    version,
+  };
+}
+
+/**
+ * A message's plain data. Left out is what no other process could use: functions, and properties with
+ * cycles in them, such as the request and response of an http-in node.
+ */
+function storable(message: unknown): unknown {
+  if (typeof message !== "object" || message === null || Array.isArray(message)) return message;
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => isTree(value, new Set())));
+}
+
+function isTree(value: unknown, above: Set<unknown>): boolean {
+  if (typeof value === "function" || typeof value === "symbol") return false;
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return true;
+  if (above.has(value)) return false;
+  above.add(value);
+  const tree = Object.values(value).every((inner) => isTree(inner, above));
+  above.delete(value);
+  return tree;
+}
+
+// What JSON has no words for becomes an object with one name that begins with $; an object that looks
+// like that by itself is wrapped, so that it comes back as it was.
+const bytesTag = "$bytes";
+const dateTag = "$date";
+const bigintTag = "$bigint";
+const plainTag = "$plain";
+
+function encode(value: unknown): unknown {
+  if (typeof value === "bigint") return { [bigintTag]: String(value) };
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Date) return { [dateTag]: value.getTime() };
+  if (ArrayBuffer.isView(value)) {
+    const { buffer, byteOffset, byteLength } = value;
+    return { [bytesTag]: Buffer.from(buffer, byteOffset, byteLength).toString("base64") };
+  }
+  if (Array.isArray(value)) return value.map(encode);
+  const encoded = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, encode(inner)]));
+  return tagOf(encoded) === undefined ? encoded : { [plainTag]: encoded };
+}
+
+function decode(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(decode);
+  const record = value as Record<string, unknown>;
+  switch (tagOf(record)) {
+    case bytesTag:
+      return Buffer.from(String(record[bytesTag]), "base64");
+    case dateTag:
+      return new Date(record[dateTag] as number);
+    case bigintTag:
+      return BigInt(String(record[bigintTag]));
+    case plainTag:
+      return decodeAll(record[plainTag] as Record<string, unknown>);
+    default:
+      return decodeAll(record);
+  }
+}
+
+function decodeAll(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).map(([name, inner]) => [name, decode(inner)]));
+}
+
+function tagOf(record: Record<string, unknown>): string | undefined {
+  const names = Object.keys(record);
+  const [name] = names;
+  return names.length === 1 && name?.startsWith("$") ? name : undefined;
+}

@@ -1,0 +1,233 @@
+import { createHash } from "node:crypto";
+import type { Attempt, Delivery, DeliveryDraft, DeliveryState } from "../types";
+import type { RowChange, StoreBackend, StoreRow } from "./backend";
+import { decodeDelivery, encodeDraft, encodeProgress } from "./codec";
+import type { Claim, DeliveryStore, Settlement } from "./delivery-store";
+
+export interface LeaseStoreOptions {
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** How long a claim lasts without being extended. Infinity where nobody else can take the work over. */
+  leaseMs: number;
+  /** Whether ended deliveries keep content and message, so that they can be sent again. */
+  keepEndedContent: boolean;
+}
+
+/** States in which a once-key belongs to its delivery. */
+const keyHolders: ReadonlySet<DeliveryState> = new Set([
+  "queued",
+  "sending",
+  "waiting",
+  "delivered",
+  "skipped",
+]);
+const endedStates: ReadonlySet<DeliveryState> = new Set(["delivered", "skipped", "gave-up", "cancelled"]);
+
+/** A store over any backend: every change is a compare-and-set on the version that was seen. */
+export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptions): DeliveryStore {
+  const { now = Date.now, leaseMs, keepEndedContent } = options;
+  const listeners = new Set<(delivery: Delivery) => void>();
+  const tell = (delivery: Delivery) => {
+    for (const listener of listeners) {
+      try {
+        listener(delivery);
+      } catch {
+        // The change is kept: whoever only listens cannot make it fail.
+      }
+    }
+    return delivery;
+  };
+
+  /** Returns undefined when somebody else has changed the delivery meanwhile. */
+  const change = async (
+    seen: Delivery,
+    changes: Partial<Delivery>,
+    claimed: Pick<StoreRow, "owner" | "claimableAt"> | undefined = undefined,
+  ): Promise<Delivery | undefined> => {
+    const { finishedAt: _finished, ...unfinished } = seen;
+    const changed: Delivery = { ...unfinished, announced: false, ...changes, version: seen.version + 1 };
+    if (changed.receipt) delete changed.error;
+    const { draft: _, ...columns } = columnsOf(changed);
+    const set: RowChange["set"] = { ...columns, progress: encodeProgress(changed), ...claimed };
+    const result = await backend.change({ id: seen.id, seen: seen.version, set });
+    return result === "changed" ? tell(changed) : undefined;
+  };
+
+  const changeIf = async (id: string, states: DeliveryState[], changes: Partial<Delivery>) => {
+    // Who loses the race looks again: the delivery may still be in one of the states.
+    for (let seen = 0; ; ) {
+      const delivery = await read(id);
+      if (!delivery || delivery.version === seen || !states.includes(delivery.state)) return undefined;
+      seen = delivery.version;
+      const changed = await change(delivery, changes);
+      if (changed) return changed;
+    }
+  };
+
+  const read = async (id: string): Promise<Delivery | undefined> => {
+    const row = await backend.get(id);
+    return row && deliveryOf(row);
+  };
+
+  const insert = async (draft: DeliveryDraft, changes: Partial<Delivery>) => {
+    const at = now();
+    const delivery: Delivery = {
+      ...draft,
+      state: "queued",
+      attempts: [],
+      acceptedAt: at,
+      dueAt: at,
+      announced: false,
+      version: 1,
+      ...changes,
+    };
+    const holder = await backend.insert(rowOf(delivery));
+    return holder
+      ? { delivery: deliveryOf(holder), duplicate: true }
+      : { delivery: tell(delivery), duplicate: false };
+  };
+
+  const claim = async (row: StoreRow, owner: string): Promise<Claim[]> => {
+    const expiresAt = now() + leaseMs;
+    const claimed = { owner, claimableAt: Number.isFinite(expiresAt) ? expiresAt : null };
+    const delivery = await change(deliveryOf(row), { state: "sending" }, claimed);
+    if (!delivery) return [];
+    return [{ delivery, lease: { deliveryId: row.id, owner, version: delivery.version, expiresAt } }];
+  };
+
+  return {
+    accept: (draft) => insert(draft, {}),
+
+    async refuse(draft, error) {
+      const { onceKey: _, ...keyless } = draft;
+      const refused = await insert(keyless, { state: "failed", error, finishedAt: now() });
+      return refused.delivery;
+    },
+
+    async claim(queue, owner, limit) {
+      const claims: Claim[] = [];
+      // Of those that somebody else has taken meanwhile, others may make up.
+      while (claims.length < limit) {
+        const rows = await backend.claimable(queue, now(), limit - claims.length);
+        if (rows.length === 0) break;
+        claims.push(...(await Promise.all(rows.map((row) => claim(row, owner)))).flat());
+      }
+      return claims;
+    },
+
+    async extend(lease) {
+      const expiresAt = now() + leaseMs;
+      const set = { claimableAt: Number.isFinite(expiresAt) ? expiresAt : null };
+      const extended = await backend.change({ id: lease.deliveryId, seen: lease.version, set });
+      return extended === "changed" ? { ...lease, expiresAt } : undefined;
+    },
+
+    async settle(lease, settlement) {
+      const delivery = await read(lease.deliveryId);
+      if (delivery?.version !== lease.version) return undefined;
+      return change(delivery, settled(delivery, settlement, now()));
+    },
+
+    // Whoever decides knows of it: there is nothing to announce.
+    retryAt: (id, dueAt) => changeIf(id, ["failed"], { state: "waiting", dueAt, announced: true }),
+    giveUp: (id, { reason, by }) =>
+      changeIf(id, ["failed"], { state: "gave-up", reason, decidedBy: by, finishedAt: now() }),
+    cancel: (id, error) =>
+      changeIf(id, ["queued", "waiting"], { state: "cancelled", error, finishedAt: now() }),
+
+    async markAnnounced(id, version) {
+      const set: RowChange["set"] = { announced: true };
+      if (!keepEndedContent) {
+        const delivery = await read(id);
+        if (delivery && endedStates.has(delivery.state)) set.draft = encodeDraft(withoutContent(delivery));
+      }
+      await backend.change({ id, seen: version, set });
+    },
+
+    get: read,
+
+    async list(filter, { limit = 100, after } = {}) {
+      const rows = await backend.list(filter, limit + 1, after === undefined ? Infinity : Number(after));
+      const deliveries = rows.slice(0, limit).map(deliveryOf);
+      const last = rows[limit - 1];
+      return rows.length > limit && last ? { deliveries, next: String(last.arrival) } : { deliveries };
+    },
+
+    counts: (queue) => backend.counts(queue),
+    nextDueAt: (queue) => backend.nextClaimableAt(queue),
+    prune: ({ olderThanMs, keep }) => backend.prune([...endedStates, "failed"], now() - olderThanMs, keep),
+
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+
+    async close() {
+      listeners.clear();
+      await backend.close();
+    },
+  };
+}
+
+function columnsOf(delivery: Delivery): Omit<StoreRow, "id" | "queue" | "acceptedAt" | "progress"> {
+  const { state, onceKey, announced, finishedAt, version } = delivery;
+  const holds = onceKey !== undefined && keyHolders.has(state);
+  return {
+    state,
+    claimableAt: state === "queued" || state === "waiting" ? delivery.dueAt : null,
+    owner: null,
+    announced,
+    onceKey: holds ? createHash("sha256").update(onceKey).digest("hex") : null,
+    finishedAt: finishedAt ?? null,
+    decidedBy: delivery.decidedBy ?? null,
+    version,
+    draft: "",
+  };
+}
+
+function rowOf(delivery: Delivery): StoreRow {
+  return {
+    id: delivery.id,
+    queue: delivery.writer.id,
+    acceptedAt: delivery.acceptedAt,
+    ...columnsOf(delivery),
+    draft: encodeDraft(delivery),
+    progress: encodeProgress(delivery),
+  };
+}
+
+function deliveryOf({ draft, progress, announced, version }: StoreRow): Delivery {
+  return decodeDelivery(draft, progress, { announced, version });
+}
+
+function settled(delivery: Delivery, settlement: Settlement, at: number): Partial<Delivery> {
+  const attempts = (attempt: Attempt) => [...delivery.attempts, attempt];
+  switch (settlement.state) {
+    case "released":
+      return { state: "queued", dueAt: at };
+    case "cancelled":
+      return { state: "cancelled", error: settlement.error, finishedAt: at };
+    case "failed":
+      return {
+        state: "failed",
+        attempts: attempts(settlement.attempt),
+        error: settlement.error,
+        finishedAt: at,
+      };
+    default:
+      return {
+        state: settlement.state,
+        attempts: attempts(settlement.attempt),
+        receipt: settlement.receipt,
+        finishedAt: at,
+      };
+  }
+}
+
+function withoutContent(delivery: Delivery): Delivery {
+  const { message: _, ...record } = delivery;
+  const { source } = record;
+  if (source.kind === "text") return { ...record, source: { ...source, text: "" } };
+  if (source.kind === "bytes") return { ...record, source: { ...source, bytes: new Uint8Array(0) } };
+  return record;
+}

@@ -1,0 +1,176 @@
+import type { Knex } from "knex";
+import type { DeliveryState } from "../../types";
+import { type KeptRow, noCounts, type RowChange, type StoreBackend, type StoreRow } from "../backend";
+import { table } from "./schema";
+
+/** What a statement gave: rows, or how many rows it changed. */
+export interface StatementResult {
+  rows: Record<string, unknown>[];
+  changes: number;
+}
+
+/** Where statements go. */
+export interface SqlDatabase {
+  readonly knex: Knex;
+  /**
+   * Does one after the other, all or nothing where the database can, and gives the last one's result.
+   * When it resolves, what was changed is kept.
+   * @throws DeliveryError `local`
+   */
+  execute(...statements: (Knex.QueryBuilder | Knex.SchemaBuilder)[]): Promise<StatementResult>;
+  close(): Promise<void>;
+}
+
+type Column = keyof KeptRow;
+
+const columns: Readonly<Record<Column, string>> = {
+  arrival: "arrival",
+  id: "id",
+  queue: "queue",
+  state: "state",
+  claimableAt: "claimable_at",
+  owner: "owner",
+  announced: "announced",
+  onceKey: "once_key",
+  acceptedAt: "accepted_at",
+  finishedAt: "finished_at",
+  decidedBy: "decided_by",
+  version: "version",
+  draft: "draft",
+  progress: "progress",
+};
+
+/** Nothing here needs more than comparing and setting: no vendor's locks, no upserts. */
+export function createSqlBackend({ knex, execute, close }: SqlDatabase): StoreBackend {
+  const select = async (build: (rows: Knex.QueryBuilder) => Knex.QueryBuilder): Promise<KeptRow[]> => {
+    const { rows } = await execute(build(knex(table).select(Object.values(columns))));
+    return rows.map(fromColumns);
+  };
+  const first = async (where: Record<string, string>): Promise<KeptRow | undefined> =>
+    (await select((rows) => rows.where(where)))[0];
+
+  return {
+    async insert(row) {
+      try {
+        await execute(knex(table).insert(toColumns(row)));
+        return undefined;
+      } catch (error) {
+        // Each database words it differently; that there is such a row says it for all.
+        const { id, onceKey } = row;
+        const holder =
+          (await first({ id })) ?? (onceKey === null ? undefined : await first({ once_key: onceKey }));
+        if (holder) return holder;
+        throw error;
+      }
+    },
+
+    async change({ id, seen, set }: RowChange) {
+      const update = knex(table).where({ id, version: seen }).update(toColumns(set));
+      try {
+        return (await execute(update)).changes > 0 ? "changed" : "stale";
+      } catch (error) {
+        const holder = set.onceKey ? await first({ once_key: set.onceKey }) : undefined;
+        if (holder && holder.id !== id) return "key-taken";
+        throw error;
+      }
+    },
+
+    get: (id) => first({ id }),
+
+    claimable: (queue, nowMs, limit) =>
+      select((rows) =>
+        rows
+          .where({ queue })
+          .andWhere(columns.claimableAt, "<=", nowMs)
+          .orderBy([columns.claimableAt, columns.arrival])
+          .limit(limit),
+      ),
+
+    async nextClaimableAt(queue) {
+      const { rows } = await execute(knex(table).where({ queue }).min({ at: columns.claimableAt }));
+      const at = rows[0]?.at;
+      return at === null || at === undefined ? undefined : Number(at);
+    },
+
+    list: ({ writerId, states, announced, decidedBy }, limit, before) =>
+      select((rows) => {
+        if (writerId !== undefined) rows.where({ queue: writerId });
+        if (states !== undefined) rows.whereIn("state", [...states]);
+        if (announced !== undefined) rows.where({ announced: Number(announced) });
+        if (decidedBy !== undefined) rows.where({ decided_by: decidedBy });
+        if (before !== Infinity) rows.where(columns.arrival, "<", before);
+        return rows.orderBy(columns.arrival, "desc").limit(limit);
+      }),
+
+    async counts(queue) {
+      const counting = knex(table).select("state").count({ number: "*" }).groupBy("state");
+      const { rows } = await execute(queue === undefined ? counting : counting.where({ queue }));
+      const counts = noCounts();
+      for (const { state, number } of rows) counts[state as DeliveryState] = Number(number);
+      return counts;
+    },
+
+    async prune(states, endedBefore, keep) {
+      const ended = () =>
+        knex(table)
+          .where({ announced: 1 })
+          .whereIn("state", [...states]);
+      const surplus = await execute(
+        ended()
+          .select({ at: columns.finishedAt, arrival: columns.arrival })
+          .orderBy([
+            { column: columns.finishedAt, order: "desc" },
+            { column: columns.arrival, order: "desc" },
+          ])
+          .limit(1)
+          .offset(keep),
+      );
+      const newestSurplus = surplus.rows[0];
+      const old = ended().andWhere((rows) => {
+        rows.where(columns.finishedAt, "<", endedBefore);
+        if (!newestSurplus) return;
+        const at = Number(newestSurplus.at);
+        rows.orWhere(columns.finishedAt, "<", at);
+        rows.orWhere((same) =>
+          same.where(columns.finishedAt, at).andWhere(columns.arrival, "<=", Number(newestSurplus.arrival)),
+        );
+      });
+      return (await execute(old.delete())).changes;
+    },
+
+    close,
+  };
+}
+
+function toColumns(row: Partial<StoreRow>): Record<string, string | number | null> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      columns[name as Column],
+      typeof value === "boolean" ? Number(value) : value,
+    ]),
+  );
+}
+
+function fromColumns(row: Record<string, unknown>): KeptRow {
+  // PostgreSQL gives its 64-bit integers as text.
+  const number = (name: Column) => Number(row[columns[name]]);
+  const orNull = <T>(name: Column, read: (name: Column) => T) =>
+    row[columns[name]] === null || row[columns[name]] === undefined ? null : read(name);
+  const text = (name: Column) => String(row[columns[name]]);
+  return {
+    arrival: number("arrival"),
+    id: text("id"),
+    queue: text("queue"),
+    state: text("state") as DeliveryState,
+    claimableAt: orNull("claimableAt", number),
+    owner: orNull("owner", text),
+    announced: number("announced") === 1,
+    onceKey: orNull("onceKey", text),
+    acceptedAt: number("acceptedAt"),
+    finishedAt: orNull("finishedAt", number),
+    decidedBy: orNull("decidedBy", text),
+    version: number("version"),
+    draft: text("draft"),
+    progress: text("progress"),
+  };
+}

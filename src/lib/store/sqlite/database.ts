@@ -1,0 +1,149 @@
+import path from "node:path";
+import { Worker } from "node:worker_threads";
+import { DeliveryError } from "../../errors";
+import type { SqlDatabase, StatementResult } from "../sql/backend";
+import type { Knex } from "../sql/dialect";
+import type { Answer, Batch, Failure, Outcome, Statement } from "./protocol";
+
+export interface SqliteFileOptions {
+  file: string;
+  /** Told of what happened to the file, in sentences. */
+  onNotice?: (notice: string) => void;
+}
+
+interface Waiting {
+  statement: Statement;
+  resolve: (outcome: StatementResult) => void;
+  reject: (error: Error) => void;
+}
+
+/** One write to the disk serves all that came while the one before was under way. */
+const mostPerBatch = 500;
+
+/** A SQLite file, in a thread of its own. Opened at the first statement, and again after a fault. */
+export function openSqliteDatabase(knex: Knex, { file, onNotice }: SqliteFileOptions): SqlDatabase {
+  const waiting: Waiting[] = [];
+  let batch: { id: number; parts: Waiting[] } | undefined;
+  let worker: Worker | undefined;
+  let ending: Promise<unknown> | undefined;
+  let batches = 0;
+
+  const start = (): Worker => {
+    const entry = path.join(__dirname, `worker${path.extname(__filename)}`);
+    const started = new Worker(entry, { workerData: { file } });
+    started.on("message", (answer: Answer) => {
+      if ("notice" in answer) onNotice?.(answer.notice);
+      else settle(answer);
+    });
+    // Whatever ends the thread, the next statement starts another one.
+    started.once("error", (error) => end(started, { code: undefined, message: error.message }));
+    started.once("exit", () => end(started, { code: undefined, message: "its thread has ended" }));
+    started.unref();
+    return started;
+  };
+
+  const end = (ended: Worker, failure: Failure) => {
+    if (worker !== ended) return;
+    worker = undefined;
+    if (batch) settle({ id: batch.id, failure });
+  };
+
+  const flush = () => {
+    if (batch || ending || waiting.length === 0) return;
+    worker ??= start();
+    batch = { id: ++batches, parts: waiting.splice(0, mostPerBatch) };
+    // Only what is under way keeps the process alive.
+    worker.ref();
+    const message: Batch = { id: batch.id, statements: batch.parts.map(({ statement }) => statement) };
+    worker.postMessage(message);
+  };
+
+  const settle = (answer: Exclude<Answer, { notice: string }>) => {
+    if (answer.id !== batch?.id) return;
+    const { parts } = batch;
+    batch = undefined;
+    worker?.unref();
+    if ("outcomes" in answer) {
+      for (const [at, part] of parts.entries()) settlePart(file, part, answer.outcomes[at] ?? noAnswer);
+    } else {
+      if ("again" in answer) waiting.unshift(...parts);
+      else for (const part of parts) settlePart(file, part, answer);
+      restart();
+    }
+    flush();
+  };
+
+  const restart = () => {
+    ending = worker?.terminate().finally(() => {
+      ending = undefined;
+      flush();
+    });
+    worker = undefined;
+  };
+
+  const run = (statement: Statement) =>
+    new Promise<StatementResult>((resolve, reject) => {
+      waiting.push({ statement, resolve, reject });
+      // A burst comes in one turn of the event loop: let all of it into one batch.
+      if (waiting.length === 1) setImmediate(flush);
+    });
+
+  return {
+    knex,
+    async execute(...builders) {
+      // Those that are handed over together are kept together.
+      const results = await Promise.all(builders.flatMap(statementsOf).map(run));
+      return results.at(-1) ?? { rows: [], changes: 0 };
+    },
+    async close() {
+      await ending;
+      const closing = worker;
+      if (!closing) return;
+      const exited = new Promise((resolve) => closing.once("exit", resolve));
+      closing.ref();
+      closing.postMessage("close");
+      await exited;
+    },
+  };
+}
+
+const noAnswer: Outcome = { failure: { code: undefined, message: "its thread has not answered" } };
+
+function settlePart(file: string, { resolve, reject }: Waiting, outcome: Outcome): void {
+  if ("failure" in outcome) reject(storeError(file, outcome.failure));
+  else resolve(outcome);
+}
+
+function statementsOf(builder: Knex.QueryBuilder | Knex.SchemaBuilder): Statement[] {
+  const made = builder.toSQL() as unknown as MadeSql | MadeSql[];
+  return [made].flat().map(({ sql, bindings, method }) => ({
+    sql,
+    values: bindings ?? [],
+    reads: method === "select" || method === "first",
+  }));
+}
+
+interface MadeSql {
+  sql: string;
+  bindings?: (string | number | null)[];
+  method?: string;
+}
+
+/** By SQLite's primary result code: https://sqlite.org/rescode.html */
+const explanations: Readonly<Record<number, string>> = {
+  5: "another process uses it. Only one can work with this file",
+  6: "another process uses it. Only one can work with this file",
+  8: "it is read-only. Give the user who runs this process the right to write it",
+  10: "the disk cannot be read or written. Look after the disk",
+  11: "it is damaged",
+  13: "the disk is full. Make room",
+  14: "it cannot be opened. Check that the folder exists, and that the user who runs this process may write there",
+  26: "it is not a SQLite file",
+};
+
+function storeError(file: string, { code, message }: Failure): DeliveryError {
+  const reason = explanations[code ?? -1] ?? message;
+  return new DeliveryError("local", `The delivery store ${file} cannot be used: ${reason}.`, {
+    ...(code !== undefined && { code: `SQLITE_${code}` }),
+  });
+}

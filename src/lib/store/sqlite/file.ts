@@ -1,0 +1,90 @@
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import path from "node:path";
+import { openSqlite, type SqliteDriver } from "./driver";
+
+export interface OpenFile {
+  readonly driver: SqliteDriver;
+  /**
+   * Whether there is another file in its place, which must be opened instead. When somebody has removed
+   * it, its content is written to a new one first.
+   */
+  isReplaced(): boolean;
+}
+
+/** https://sqlite.org/rescode.html */
+const corrupt = 11;
+const notADatabase = 26;
+
+/**
+ * Opens the file for this thread alone, and makes it when there is none. One that is broken is set aside,
+ * with a notice.
+ */
+export function openFile(file: string, notify: (notice: string) => void): OpenFile {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  // SQLite gives its log the rights of the file, which itself would be readable by all.
+  closeSync(openSync(file, "a", 0o600));
+  let driver: SqliteDriver;
+  try {
+    driver = openSound(file);
+  } catch (error) {
+    const { rawCode, errcode } = error as { rawCode?: number; errcode?: number };
+    const code = (rawCode ?? errcode ?? 0) & 0xff;
+    if (code !== corrupt && code !== notADatabase) throw error;
+    const aside = setAside(file);
+    notify(
+      `The delivery store ${file} is damaged. It was set aside as ${aside}, and an empty one was begun: ` +
+        "deliveries that had not ended are in the damaged file only.",
+    );
+    return openFile(file, notify);
+  }
+  const { ino } = statSync(file);
+  return {
+    driver,
+    isReplaced() {
+      const found = statSync(file, { throwIfNoEntry: false });
+      if (found?.ino === ino) return false;
+      // What is in a removed file would be gone with this process.
+      if (!found) driver.exec(`VACUUM INTO ${quoted(file)}`);
+      notify(
+        found
+          ? `Somebody has put another file in the place of the delivery store ${file}; it is used from now on.`
+          : `Somebody has removed the delivery store ${file}; it was written again.`,
+      );
+      return true;
+    },
+  };
+}
+
+function openSound(file: string): SqliteDriver {
+  const driver = openSqlite(file);
+  try {
+    // Before the log is touched: then there is no shared memory, and no second process gets in.
+    driver.exec("PRAGMA locking_mode = EXCLUSIVE");
+    driver.exec("PRAGMA journal_mode = WAL");
+    // A power cut must not take back what was acknowledged.
+    driver.exec("PRAGMA synchronous = FULL");
+    driver.exec("PRAGMA busy_timeout = 0");
+    driver.exec("BEGIN IMMEDIATE; COMMIT");
+    const [check] = driver.all("PRAGMA quick_check(1)", []);
+    if (Object.values(check ?? {})[0] !== "ok") {
+      throw Object.assign(new Error(String(Object.values(check ?? {})[0])), { errcode: corrupt });
+    }
+    return driver;
+  } catch (error) {
+    driver.close();
+    throw error;
+  }
+}
+
+function setAside(file: string): string {
+  const aside = `${file}.damaged-${new Date().toISOString().replaceAll(":", "-")}`;
+  renameSync(file, aside);
+  for (const log of ["-wal", "-journal"]) {
+    if (existsSync(file + log)) renameSync(file + log, aside + log);
+  }
+  return aside;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

@@ -1,0 +1,124 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createSqliteStore, type DeliveryStore } from "../../../src/lib";
+import { failureOf } from "../sources/folder";
+import { attempt, draftOf, receipt } from "./contract";
+
+let folder: string;
+let file: string;
+const stores: DeliveryStore[] = [];
+const notices: string[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "sqlite-store-"));
+  file = path.join(folder, "data", "deliveries.sqlite");
+});
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  notices.splice(0);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function open(): DeliveryStore {
+  const store = createSqliteStore({ file, onNotice: (notice) => notices.push(notice) });
+  stores.push(store);
+  return store;
+}
+
+async function idsOf(store: DeliveryStore): Promise<string[]> {
+  return (await store.list({})).deliveries.map(({ id }) => id).reverse();
+}
+
+test("what was accepted is there for the next process, as it was", async () => {
+  const first = open();
+  const message = { payload: Buffer.from([0, 255]), at: new Date(5), nested: [{ $date: 1 }, 10n, null] };
+  const { delivery } = await first.accept(draftOf({ message, onceKey: "key" }));
+  await first.close();
+  const second = open();
+  expect(await second.get(delivery.id)).toEqual(delivery);
+  expect((await second.get(delivery.id))?.message).toEqual(message);
+  expect(await second.accept(draftOf({ onceKey: "key" }))).toMatchObject({ duplicate: true });
+});
+
+test("what was being sent when a process ended is free at once, its attempt uncounted", async () => {
+  const first = open();
+  const { delivery } = await first.accept(draftOf());
+  const [lost] = await first.claim("writer", "first", 1);
+  await first.close();
+  const second = open();
+  const [claim] = await second.claim("writer", "second", 1);
+  expect(claim?.delivery).toMatchObject({ id: delivery.id, attempts: [] });
+  if (!lost) throw new Error("Nothing was claimed.");
+  expect(await second.settle(lost.lease, { state: "delivered", attempt, receipt })).toBeUndefined();
+});
+
+test("it is readable by its owner only", async () => {
+  await open().accept(draftOf());
+  expect(statSync(path.dirname(file)).mode & 0o777).toBe(0o700);
+  for (const name of readdirSync(path.dirname(file))) {
+    expect(statSync(path.join(path.dirname(file), name)).mode & 0o777, name).toBe(0o600);
+  }
+});
+
+test("a second one on the same file is refused, and works once the first is closed", async () => {
+  const first = open();
+  await first.accept(draftOf());
+  const second = open();
+  const error = await failureOf(second.accept(draftOf()));
+  expect(error).toMatchObject({ kind: "local", code: "SQLITE_5" });
+  expect(error.message).toContain("another process uses it");
+  await first.close();
+  await second.accept(draftOf());
+  expect(await idsOf(second)).toHaveLength(2);
+});
+
+test.each([
+  ["no SQLite file at all", () => writeFileSync(file, "This is a text. ".repeat(1_000))],
+  ["overwritten in the middle", () => writeFileSync(file, Buffer.alloc(4_096, 7), { flag: "r+" })],
+])("a file that is %s is set aside, with a notice", async (_what, damage) => {
+  const first = open();
+  for (let n = 0; n < 50; n++) await first.accept(draftOf());
+  await first.close();
+  damage();
+  const second = open();
+  const { delivery } = await second.accept(draftOf());
+  expect(await idsOf(second)).toEqual([delivery.id]);
+  expect(notices).toEqual([expect.stringContaining("is damaged. It was set aside as")]);
+  expect(readdirSync(path.dirname(file)).filter((name) => name.includes(".damaged-"))).toHaveLength(1);
+});
+
+test("a file that somebody removes is written again, with all that was in it", async () => {
+  const store = open();
+  const before = await store.accept(draftOf());
+  for (const name of readdirSync(path.dirname(file))) rmSync(path.join(path.dirname(file), name));
+  const after = await store.accept(draftOf());
+  expect(existsSync(file)).toBe(true);
+  expect(notices).toEqual([expect.stringContaining("has removed the delivery store")]);
+  await store.close();
+  expect(await idsOf(open())).toEqual([before.delivery.id, after.delivery.id]);
+});
+
+test("a place where no file can be: nothing is acknowledged, and it works once it can", async () => {
+  writeFileSync(path.join(folder, "data"), "in the way");
+  const store = open();
+  const error = await failureOf(store.accept(draftOf()));
+  expect(error.kind).toBe("local");
+  rmSync(path.join(folder, "data"));
+  mkdirSync(path.join(folder, "data"));
+  const { delivery } = await store.accept(draftOf());
+  expect(await idsOf(store)).toEqual([delivery.id]);
+});
+
+test("a burst is kept with few writes to the disk, in order", async () => {
+  const store = open();
+  await store.accept(draftOf());
+  const drafts = Array.from({ length: 1_000 }, () => draftOf());
+  await Promise.all(drafts.map((draft) => store.accept(draft)));
+  await store.close();
+  const next = open();
+  expect(await next.counts("writer")).toMatchObject({ queued: 1_001 });
+  const claims = await next.claim("writer", "owner", 1_001);
+  expect(claims.slice(1).map(({ delivery }) => delivery.id)).toEqual(drafts.map(({ id }) => id));
+});
