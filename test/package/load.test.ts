@@ -23,7 +23,12 @@ interface NodeSet {
 const variables = new Set(
   examples.flatMap(({ text }) => [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name ?? "")),
 );
-const env = Object.fromEntries([...variables].map((name) => [name, /PORT/i.test(name) ? "9" : "localhost"]));
+const env = Object.fromEntries([...variables].map((name) => [name, valueFor(name)]));
+
+function valueFor(name: string): string {
+  if (/PORT/.test(name)) return "9";
+  return /ENDPOINT/.test(name) ? "http://localhost:9" : "localhost";
+}
 
 describe.each(runtimeNames)("the packed package in %s", (name) => {
   let nodeRed: NodeRedProcess;

@@ -6,12 +6,13 @@ import {
   type DeliveryDraft,
   type DeliveryError,
   DeliveryRunner,
-  describeDelivery,
   toDeliveryError,
 } from "../../lib";
 import { answer } from "./answer";
 import { type Engine, engineOf, whenFlowsStarted } from "./engine";
 import { type RecordProperty, withoutCause } from "./errors";
+import { type KeptMessage, keepMessage } from "./kept-message";
+import { describeError, resultMessage } from "./result-message";
 import { showWork, statusOf } from "./status";
 
 export type Send = (messages: (NodeMessage | null)[]) => void;
@@ -44,6 +45,8 @@ interface Drafted {
 }
 
 const closeGraceMs = 5_000;
+/** The next node gets a message a few milliseconds later; a writer or a notify node then keeps it. */
+export const takeOverMs = 1_000;
 
 /**
  * Gives a node with the outputs *succeeded* and *failed* its life: accept, run, announce, close.
@@ -64,8 +67,11 @@ export function runDeliveries(
     store: engine.store,
     attempt: work?.attempt ?? (() => Promise.reject(problem)),
     concurrency: work?.concurrency ?? 1,
-    announce: (delivery) =>
-      announce({ RED, node, property, caller: takeCaller(callers, delivery), delivery }),
+    settleMs: takeOverMs,
+    announce: async (delivery) => {
+      const result = await resultMessage(delivery, engine.spool);
+      announce({ node, caller: takeCaller(callers, delivery), delivery, result });
+    },
   });
   runner.on("problem", (error) => node.error(error.message));
   const stopShowing = showWork(node, runner, engine.store, problem && statusOf.problem(problem.message));
@@ -77,14 +83,20 @@ export function runDeliveries(
   const accept = (msg: NodeMessageInFlow, caller: Caller): Promise<void> => {
     // Whoever sent the message may still change it: what counts is what it says now.
     const received: NodeMessage = RED.util.cloneMessage(msg);
-    const { error: _, ...message } = received;
-    const drafted = work ? draftOrRefusal(work, received) : { refusal: problem };
-    const accepted = earlier.then(async () => take(await drafted, message, caller));
-    earlier = accepted.catch(() => {});
-    return accepted;
+    const { error: _, ...accepted } = received;
+    const drafting = work ? draftOrRefusal(work, received) : { refusal: problem };
+    const keeping = keepMessage(accepted, property, engine.spool);
+    const inTurn = Promise.all([drafting, keeping, earlier]);
+    const taken = inTurn.then(([drafted, message]) => take(drafted, message, caller));
+    // Its turn ends when it was handed to the store, not when the disk has it: the disk takes many at once.
+    earlier = inTurn.then(
+      () => {},
+      () => {},
+    );
+    return taken;
   };
 
-  const take = async ({ draft, refusal }: Drafted, message: NodeMessage, caller: Caller): Promise<void> => {
+  const take = async ({ draft, refusal }: Drafted, message: KeptMessage, caller: Caller): Promise<void> => {
     if (!draft && !refusal) return caller.done();
     const id = randomUUID();
     const writer = { id: node.id, type: node.type, name: node.name ?? "" };
@@ -133,51 +145,41 @@ function takeCaller(callers: Map<string, Caller>, { id }: { id: string }): Calle
 }
 
 interface Announcement {
-  RED: NodeAPI;
   node: Node;
-  property: RecordProperty;
   /** Absent when the message came in before a deploy, or the delivery was tried again. */
   caller: Caller | undefined;
   delivery: Delivery;
+  result: NodeMessage;
 }
 
-function announce({ RED, node, property, caller, delivery }: Announcement): void {
-  const record = describeDelivery(delivery);
-  const message = RED.util.cloneMessage((delivery.message ?? {}) as NodeMessageInFlow);
-  // What the node adds to the metadata travels on with the message.
-  const metadata = Object.keys(delivery.metadata).length > 0 && { metadata: { ...delivery.metadata } };
-  const result: NodeMessage = { ...message, ...metadata, [property]: record };
+function announce({ node, caller, delivery, result }: Announcement): void {
+  const message: NodeMessage = { ...result, ...connectionOf(caller) };
   const send: Send = caller?.send ?? ((messages) => node.send(messages));
   if (delivery.state === "delivered" || delivery.state === "skipped") {
-    send([result, null]);
+    send([message, null]);
     caller?.done();
     return;
   }
-  const error = describeError(node, delivery);
   if (isWired(node, 1)) {
-    send([null, { ...result, error }]);
+    send([null, message]);
     caller?.done();
     return;
   }
   // Nobody listens at the failed output, so that a Catch node must hear of it.
-  const thrown = withoutCause(error);
+  const thrown = withoutCause(describeError(delivery));
   if (caller) {
-    Object.assign(caller.msg, metadata, { [property]: record });
+    const { error: _, ...told } = message;
+    Object.assign(caller.msg, told);
     caller.done(thrown);
   } else {
-    node.error(thrown, result as NodeMessageInFlow);
+    node.error(thrown, message as NodeMessageInFlow);
   }
 }
 
-/** As a Catch node shapes it, and what a delivery's error adds. */
-function describeError(node: Node, { id, error }: Delivery) {
-  const { message = "The delivery was cancelled.", ...rest } = error ?? {};
-  return {
-    message,
-    source: { id: node.id, type: node.type, name: node.name ?? "" },
-    deliveryId: id,
-    ...rest,
-  };
+/** What an http-in node has put into a message, which no store can keep: an http-response node needs it. */
+function connectionOf(caller: Caller | undefined): object {
+  const { req, res } = (caller?.msg ?? {}) as { req?: unknown; res?: unknown };
+  return { ...(req !== undefined && { req }), ...(res !== undefined && { res }) };
 }
 
 function isWired(node: Node, output: number): boolean {

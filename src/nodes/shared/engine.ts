@@ -1,7 +1,8 @@
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { NodeAPI } from "node-red";
-import { createMemoryStore, createSpool, type DeliveryStore, type Spool } from "../../lib";
+import { createMemoryStore, createSpool, createSqliteStore, type DeliveryStore, type Spool } from "../../lib";
+import type { KeptMessage } from "./kept-message";
 
 /** What outlives every deploy: nodes come and go, their deliveries and content stay. */
 export interface Engine {
@@ -17,14 +18,19 @@ const tidyEveryMs = 60_000;
 
 /** The one engine of this Node-RED. Several runtimes in one process are told apart by their user folder. */
 export function engineOf(RED: NodeAPI): Engine {
-  const userFolder = RED.settings.userDir ?? path.join(tmpdir(), "node-red");
-  const existing = engines.get(userFolder);
+  const userFolder = RED.settings.userDir;
+  const key = userFolder ?? "";
+  const existing = engines.get(key);
   if (existing) return existing;
+  const folder = path.join(userFolder ?? path.join(tmpdir(), `node-red-${process.pid}`), "data-distribution");
   const engine: Engine = {
-    store: createMemoryStore(),
-    spool: createSpool({ folder: path.join(userFolder, "data-distribution", "spool"), ...spoolLimits }),
+    // Who embeds Node-RED without a folder for its user's data wants nothing kept.
+    store: userFolder
+      ? createSqliteStore({ file: path.join(folder, "deliveries.sqlite"), onNotice: RED.log.warn })
+      : createMemoryStore(),
+    spool: createSpool({ folder: path.join(folder, "spool"), ...spoolLimits }),
   };
-  engines.set(userFolder, engine);
+  engines.set(key, engine);
   const tidyTimer = setInterval(() => {
     tidy(engine).catch((error: Error) => RED.log.warn(`data distribution: ${error.message}`));
   }, tidyEveryMs);
@@ -41,7 +47,10 @@ async function tidy({ store, spool }: Engine): Promise<void> {
       { states: ["queued", "sending", "waiting", "failed"] },
       { limit: 1_000, ...(after !== undefined && { after }) },
     );
-    for (const { source } of page.deliveries) if (source.kind === "spool") needed.add(source.sha256);
+    for (const { source, message } of page.deliveries) {
+      if (source.kind === "spool") needed.add(source.sha256);
+      for (const { sha256 } of (message as KeptMessage).large) needed.add(sha256);
+    }
     after = page.next;
   } while (after !== undefined);
   await spool.prune(needed);
