@@ -132,11 +132,11 @@ describe("when a source cannot be had", () => {
   );
 
   test("one bad message does not keep the next from working", async () => {
-    const source = dataSource({ kind: "file", path: `${runtime.userFolder}/{{msg.topic}}` });
+    const source = dataSource({ kind: "file", path: `${runtime.folder}/{{msg.topic}}` });
     await runtime.load([source, ...ends("out"), ...watchers("source")]);
     runtime.send("source", { topic: "not-there" });
     await runtime.next("caught");
-    await writeFile(path.join(runtime.userFolder, "there"), "now");
+    await writeFile(path.join(runtime.folder, "there"), "now");
     runtime.send("source", { topic: "there" });
     expect((await runtime.next("out")).source.size).toBe(3);
     await runtime.status("source", { fill: "green", text: "there" });

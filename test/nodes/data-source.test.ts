@@ -132,10 +132,10 @@ describe("a source of the kind", () => {
   });
 
   test("file, pinned", async () => {
-    const file = path.join(runtime.userFolder, "night.csv");
+    const file = path.join(runtime.folder, "night.csv");
     await writeFile(file, "a;b");
     const { source } = await sourceOf(
-      { kind: "file", path: `${runtime.userFolder}/{{msg.topic}}.csv` },
+      { kind: "file", path: `${runtime.folder}/{{msg.topic}}.csv` },
       { topic: "night" },
     );
     expect(source).toEqual({
@@ -149,7 +149,7 @@ describe("a source of the kind", () => {
   });
 
   test("file, as a copy that outlives the file", async () => {
-    const file = path.join(runtime.userFolder, "copied.csv");
+    const file = path.join(runtime.folder, "copied.csv");
     await writeFile(file, "first");
     const { source } = await sourceOf({ kind: "file", path: file, snapshot: true });
     expect(source).toEqual({ kind: "spool", name: "copied.csv", ...text("first") });
@@ -240,7 +240,7 @@ describe("names and facts come from templates", () => {
 });
 
 test("a file that changes between the source and the writer is refused", async () => {
-  const file = path.join(runtime.userFolder, "growing.log");
+  const file = path.join(runtime.folder, "growing.log");
   await writeFile(file, "one line");
   const { source } = await sourceOf({ kind: "file", path: file });
   await writeFile(file, "one line\nand another");

@@ -124,7 +124,7 @@ describe("what an S3 writer delivers", () => {
   });
 
   test("a file, under a key with the date and in folders", async () => {
-    const file = path.join(runtime.userFolder, "big.bin");
+    const file = path.join(runtime.folder, "big.bin");
     await writeFile(file, Buffer.alloc(6 * 1024 ** 2, 7));
     await load({ key: "{{metadata.area}}/{{yyyy}}/{{source.name}}", partMegabytes: "5" });
     runtime.send("writer", {

@@ -145,7 +145,7 @@ describe("a message that makes no delivery", () => {
 
 describe("the status of a writer", () => {
   test("tells the percentage and the speed, then what waits, then the result", async () => {
-    const file = path.join(runtime.userFolder, "large.bin");
+    const file = path.join(runtime.folder, "large.bin");
     await writeFile(file, Buffer.alloc(24 * 1024 ** 2));
     const release = servers.s3.onRequest(({ operation }) =>
       operation === "UploadPart" ? { delayMs: 500 } : undefined,
@@ -190,7 +190,7 @@ test("a writer sends as many at a time as it is told, and all in the end", async
 });
 
 test("one file goes through two writers of one connection and a third of another kind", async () => {
-  const file = path.join(runtime.userFolder, "shared.csv");
+  const file = path.join(runtime.folder, "shared.csv");
   await writeFile(file, "a;b\n1;2\n");
   const first = s3Writer({ key: "first/{{source.name}}" });
   const second = s3Writer({ id: "second", key: "second/{{source.name}}" });

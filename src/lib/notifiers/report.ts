@@ -85,7 +85,7 @@ export function reportView(view: TemplateView, timeZone: string | undefined): Te
   return {
     ...view,
     delivery: { ...emptyDelivery, ...delivery, ...describe(delivery, view, timeZone) },
-    msg: { ...msg, error: describeError(msg.error ?? lastError(delivery)) },
+    msg: { ...msg, error: describeError(completed(msg.error, lastError(delivery))) },
   };
 }
 
@@ -157,6 +157,12 @@ function attemptLine({ n, startedAt, elapsedMs, error }: KnownAttempt, time: (is
 
 function lastError(delivery: KnownDelivery): KnownError {
   return delivery.attempts?.findLast(({ error }) => error !== undefined)?.error ?? {};
+}
+
+/** Whoever caught an error knows its message and perhaps its code; the delivery still knows its kind. */
+function completed(error: KnownError | undefined, last: KnownError): KnownError {
+  if (error === undefined) return last;
+  return error.message === last.message ? { ...last, ...error } : error;
 }
 
 /** Everything that the flow put into the error stays beside it. */

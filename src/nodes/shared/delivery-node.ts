@@ -83,7 +83,9 @@ export function runDeliveries(
   const accept = (msg: NodeMessageInFlow, caller: Caller): Promise<void> => {
     // Whoever sent the message may still change it: what counts is what it says now.
     const received: NodeMessage = RED.util.cloneMessage(msg);
-    const { error: _, ...accepted } = received;
+    // An error is about an earlier node, unless the work is to tell people of it.
+    const { error: _, ...rest } = received;
+    const accepted = property === "notification" ? received : rest;
     const drafting = work ? draftOrRefusal(work, received) : { refusal: problem };
     const keeping = keepMessage(accepted, property, engine.spool);
     const inTurn = Promise.all([drafting, keeping, earlier]);

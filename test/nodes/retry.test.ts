@@ -1,0 +1,218 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { beforeEach, describe, expect, test } from "vitest";
+import { type FlowNode, useRuntime } from "./support/runtime";
+import {
+  bucket,
+  credentialsOf,
+  ends,
+  ftpConnection,
+  ftpWriter,
+  retry,
+  s3Connection,
+  s3Writer,
+  useServers,
+  watchers,
+} from "./support/servers";
+
+const servers = useServers();
+const runtime = useRuntime();
+
+/** Fails the first so many uploads. */
+function failStor(times: number, reply = "450 Busy"): void {
+  let left = times;
+  servers.ftp.hook = (command) => (command === "STOR" && left-- > 0 ? { reply } : undefined);
+}
+
+beforeEach(() => {
+  servers.ftp.hook = undefined;
+});
+
+const quick = { preset: "custom", attempts: "3", firstDelaySeconds: "0.05", jitterPercent: "0" };
+
+async function load(policy: Record<string, unknown>, ...nodes: FlowNode[]): Promise<void> {
+  const writers = nodes.length > 0 ? nodes : [ftpWriter({ wires: [["delivered"], ["retry", "failed"]] })];
+  await runtime.load(
+    [
+      s3Connection(servers),
+      ftpConnection(servers),
+      ...writers,
+      retry(policy),
+      ...ends("delivered", "failed", "retrying", "gaveUp"),
+      ...watchers("retry"),
+    ],
+    credentialsOf(servers),
+  );
+}
+
+describe("a failed delivery", () => {
+  test("goes back to its writer by itself, with the message as it was accepted", async () => {
+    failStor(2);
+    await load(quick);
+    const msg = { payload: { rows: [1, 2] }, topic: "t", metadata: { title: "A" } };
+    const id = runtime.send("writer", msg);
+    const first = await runtime.next("retrying");
+    expect(first).toMatchObject({
+      _msgid: id,
+      ...msg,
+      delivery: { state: "waiting", attempt: 1, nextAttemptAt: expect.stringMatching(/Z$/) },
+      error: { kind: "unavailable", code: "450" },
+    });
+    expect((await runtime.next("retrying")).delivery).toMatchObject({ attempt: 2, id: first.delivery.id });
+    const { delivery, ...rest } = await runtime.next("delivered");
+    expect(rest).toEqual({ _msgid: id, ...msg });
+    expect(delivery).toMatchObject({ id: first.delivery.id, state: "delivered", attempt: 3 });
+    expect(delivery.attempts.map(({ error }: { error?: object }) => error !== undefined)).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(await readFile(path.join(servers.ftp.root, "payload.json"), "utf8")).toBe('{"rows":[1,2]}');
+    expect(runtime.received("gaveUp")).toEqual([]);
+    expect(runtime.received("retrying")).toHaveLength(2);
+    expect(runtime.received("failed")).toHaveLength(2);
+    expect(runtime.received("caught")).toEqual([]);
+  });
+
+  test("is given up when the attempts are used up, and told so once", async () => {
+    failStor(10);
+    await load(quick);
+    const id = runtime.send("writer", { payload: "x" });
+    const { delivery, error, _msgid } = await runtime.next("gaveUp");
+    expect(_msgid).toBe(id);
+    expect(delivery).toMatchObject({ state: "gave-up", attempt: 3, reason: "All 3 attempts failed." });
+    expect(delivery.attempts).toHaveLength(3);
+    expect(error).toMatchObject({ kind: "unavailable", code: "450", deliveryId: delivery.id });
+    expect(runtime.received("retrying")).toHaveLength(2);
+    expect(runtime.received("gaveUp")).toHaveLength(1);
+    await runtime.status("retry", { fill: "red", text: expect.stringMatching(/^gave up: ftp:/) });
+  });
+
+  test("that no further try can cure is given up at once", async () => {
+    await load(quick, ftpWriter({ path: "no/folder", makeFolders: false, wires: [[], ["retry"]] }));
+    runtime.send("writer", { payload: "x" });
+    const { delivery } = await runtime.next("gaveUp");
+    expect(delivery).toMatchObject({
+      attempt: 1,
+      reason: 'Errors of the kind "missing" are not tried again.',
+    });
+    expect(runtime.received("retrying")).toEqual([]);
+  });
+
+  test("comes by a Catch node just as well", async () => {
+    failStor(1);
+    const watch = { id: "catch2", type: "catch", scope: ["writer"], uncaught: false, wires: [["retry"]] };
+    await load(quick, ftpWriter({ path: "caught.txt", wires: [["delivered"], []] }), watch);
+    runtime.send("writer", { payload: "by catch" });
+    expect((await runtime.next("retrying")).delivery.state).toBe("waiting");
+    expect((await runtime.next("delivered")).delivery).toMatchObject({ attempt: 2, target: "caught.txt" });
+  });
+
+  test("that was never accepted is given up", async () => {
+    await load(quick);
+    runtime.send("writer", {});
+    expect((await runtime.next("gaveUp")).delivery.reason).toMatch(/^It was not accepted/);
+  });
+});
+
+test("one retry node serves two writers, and each gets its own back", async () => {
+  failStor(1);
+  let failures = 1;
+  const release = servers.s3.onRequest(({ operation }) =>
+    operation === "PutObject" && failures-- > 0
+      ? { answer: { status: 409, code: "OperationAborted" } }
+      : undefined,
+  );
+  const wires = [["delivered"], ["retry"]];
+  await load(
+    quick,
+    ftpWriter({ id: "to-ftp", path: "own-ftp", wires }),
+    s3Writer({ id: "to-s3", key: "own-s3", wires }),
+  );
+  runtime.send("to-ftp", { payload: "f" });
+  runtime.send("to-s3", { payload: "s" });
+  const delivered = [await runtime.next("delivered"), await runtime.next("delivered")];
+  release();
+  const targets = delivered.map(({ delivery }) => [delivery.writer.id, delivery.target, delivery.attempt]);
+  expect(targets.sort()).toEqual([
+    ["to-ftp", "own-ftp", 2],
+    ["to-s3", "own-s3", 2],
+  ]);
+  expect(String(await servers.s3.read(bucket, "own-s3"))).toBe("s");
+});
+
+describe("the policy", () => {
+  const waitOf = ({
+    delivery,
+  }: Record<string, { nextAttemptAt: string; attempts: { startedAt: string }[] }>) =>
+    Date.parse(delivery?.nextAttemptAt ?? "") - Date.now();
+
+  test.each([
+    ["standard", 25_400, 34_600],
+    [undefined, 25_400, 34_600],
+    ["three-quick-tries", 800, 1_001],
+  ])("preset %s waits as long as it says", async (preset, least, most) => {
+    failStor(1);
+    await load({ ...quick, preset });
+    runtime.send("writer", { payload: "x" });
+    const wait = waitOf(await runtime.next("retrying"));
+    expect(wait).toBeGreaterThan(least);
+    expect(wait).toBeLessThan(most);
+    await runtime.status("writer", { fill: "yellow", text: expect.stringMatching(/^1 waiting, next at /) });
+    await runtime.status("retry", { fill: "yellow", text: expect.stringMatching(/^attempt 2 at .*: ftp:/) });
+  });
+
+  test("of one's own may try other kinds and codes", async () => {
+    await load(
+      { ...quick, attempts: 2, kinds: [], codes: "553, 550" },
+      ftpWriter({ path: "no/folder", makeFolders: false, wires: [[], ["retry"]] }),
+    );
+    runtime.send("writer", { payload: "x" });
+    await runtime.next("retrying");
+    expect((await runtime.next("gaveUp")).delivery.attempt).toBe(2);
+  });
+
+  test("may leave out a kind", async () => {
+    failStor(5);
+    await load({ ...quick, kinds: ["throttled"] });
+    runtime.send("writer", { payload: "x" });
+    expect((await runtime.next("gaveUp")).delivery.attempt).toBe(1);
+  });
+});
+
+describe("a message that a retry node can do nothing with", () => {
+  test.each<[string, object, RegExp]>([
+    ["of no delivery", { payload: "x" }, /tells of no delivery.*failed output/],
+    [
+      "of an unknown delivery",
+      { error: { deliveryId: "0b0d6a9a-0000-4000-8000-000000000000" } },
+      /not known here/,
+    ],
+    ["with nonsense in it", { delivery: 5, error: "no" }, /tells of no delivery/],
+    ["with no record at all", { delivery: null, error: null }, /tells of no delivery/],
+  ])("%s, goes to a Catch node in words", async (_, msg, sentence) => {
+    await load(quick);
+    const id = runtime.send("retry", msg);
+    const caught = await runtime.next("caught");
+    expect(caught).toMatchObject({ _msgid: id, error: { message: expect.stringMatching(sentence) } });
+    await runtime.status("retry", { fill: "red" });
+  });
+
+  test("because it was decided on before, is left alone with a warning", async () => {
+    failStor(10);
+    await load({ ...quick, preset: "standard" }, ftpWriter({ wires: [[], ["failed"]] }));
+    runtime.send("writer", { payload: "x" });
+    const failed = await runtime.next("failed");
+    runtime.send("retry", failed);
+    await runtime.next("retrying");
+    runtime.send("retry", failed);
+    await runtime.next("completed");
+    await runtime.next("completed");
+    expect(runtime.received("retrying")).toHaveLength(1);
+    expect(runtime.received("gaveUp")).toEqual([]);
+    const warnings = runtime.logged().filter(({ level, id }) => level === 30 && id === "retry");
+    expect(warnings).toMatchObject([
+      { msg: expect.stringContaining(`${failed.delivery.id} is waiting already`) },
+    ]);
+  });
+});
