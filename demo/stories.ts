@@ -40,7 +40,7 @@ export const runs: readonly Run[] = [
     button: "every hour",
     deliveries: [
       {
-        writer: "to S3, below logs/",
+        writer: "to S3, in the folder logs/",
         to: "s3",
         target: /^logs\/\d{4}\/\d\d\/\d\d\/random-[\d-]+\.bin$/,
         attempts: 1,
@@ -53,7 +53,7 @@ export const runs: readonly Run[] = [
     button: "midnight, Mon–Fri",
     deliveries: [
       {
-        writer: "to the partner",
+        writer: "to the partner's server",
         to: "ftp",
         target: /^incoming\/\d{4}\/\d\d\/random-[\d-]+\.bin$/,
         attempts: 2,
@@ -66,7 +66,7 @@ export const runs: readonly Run[] = [
     button: "every day at 06:00",
     deliveries: [
       {
-        writer: "report to S3, with a link",
+        writer: "to S3, with a link",
         to: "s3",
         target: new RegExp(String.raw`^customers/\d{4}/\d\d/customers-${date}\.csv$`),
         attempts: 1,
