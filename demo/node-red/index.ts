@@ -1,18 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
-import { mkdir, open, readFile, symlink, writeFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type FlowNode, settingsOf, writeUserFolder } from "./user-folder";
 
-/** A node, tab, group or config node as flow files have it. */
-export interface FlowNode {
-  id: string;
-  type: string;
-  name?: string;
-  z?: string;
-  credentials?: Record<string, string>;
-}
+export type { FlowNode } from "./user-folder";
 
 /** `msg.delivery`, as far as the demo looks at it. */
 export interface DeliveryRecord {
@@ -58,7 +51,6 @@ type ChildEvent =
   | { event: "started"; port: number }
   | { event: "failed"; code?: string; reason: string };
 
-const packageRoot = join(__dirname, "../..");
 const startTimeoutMs = 90_000;
 /** Node-RED gives its nodes 15 s to close. */
 const stopTimeoutMs = 20_000;
@@ -136,32 +128,7 @@ async function whenStarted(news: EventEmitter, { port, signal }: NodeRedOptions)
   return found;
 }
 
-/** The package is linked, as `npm install <folder>` does it; flows and credentials are files of their own. */
-async function writeUserFolder(userDir: string, flows: readonly FlowNode[]): Promise<void> {
-  const modules = join(userDir, "node_modules/@data-distribution");
-  await mkdir(modules, { recursive: true });
-  await symlink(packageRoot, join(modules, "node-red"), "junction");
-  const secrets = flows.flatMap(({ id, credentials }) => (credentials ? [[id, credentials]] : []));
-  const bare = flows.map(({ credentials: _, ...node }) => node);
-  await writeFile(join(userDir, "flows.json"), JSON.stringify(bare, null, 2));
-  await writeFile(join(userDir, "flows_cred.json"), JSON.stringify(Object.fromEntries(secrets)));
-}
-
 async function spawnChild(options: NodeRedOptions, userDir: string, logFile: string): Promise<ChildProcess> {
-  const settings = {
-    userDir,
-    flowFile: "flows.json",
-    // What people type into the connections while they play is not stored as it is.
-    credentialSecret: randomUUID(),
-    telemetry: { enabled: false, updateNotification: false },
-    editorTheme: {
-      tours: false,
-      projects: { enabled: false },
-      page: { title: "Data distribution: the demo" },
-      header: { title: "Data distribution: the demo" },
-    },
-    logging: { console: { level: "info" } },
-  };
   const { port, anyPort, env } = options;
   const own = Object.entries(process.env).filter(([name]) => !/^(AWS_|NODE_RED_|NODE_OPTIONS$)/.test(name));
   const log = await open(logFile, "a");
@@ -171,7 +138,7 @@ async function spawnChild(options: NodeRedOptions, userDir: string, logFile: str
       env: {
         ...Object.fromEntries(own),
         ...env,
-        DEMO_NODE_RED: JSON.stringify({ port, anyPort, settings }),
+        DEMO_NODE_RED: JSON.stringify({ port, anyPort, settings: settingsOf(userDir) }),
       },
       stdio: ["ignore", log.fd, log.fd, "ipc"],
     });
