@@ -202,6 +202,7 @@ describe.runIf(canRun).each(runtimeNames)("the editor of %s", (runtimeName) => {
 
     await entries.getByText(story, { exact: true }).click();
     await page.locator("#red-ui-clipboard-dialog-ok").click();
+    await page.locator(".red-ui-tab", { hasText: story }).click();
     await page.locator(".red-ui-tab.active", { hasText: story }).waitFor();
     await deploy(page);
 

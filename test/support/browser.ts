@@ -23,6 +23,8 @@ export interface EditorOptions {
   /** Dark is known to Node-RED 5 only. */
   theme?: "light" | "dark";
   size?: { width: number; height: number };
+  /** Dots per pixel, for pictures. */
+  scale?: number;
 }
 
 export interface EditorPage {
@@ -35,9 +37,9 @@ export interface EditorPage {
 export async function openEditor(
   browser: Browser,
   url: string,
-  { theme = "light", size = { width: 1440, height: 900 } }: EditorOptions = {},
+  { theme = "light", size = { width: 1440, height: 900 }, scale = 1 }: EditorOptions = {},
 ): Promise<EditorPage> {
-  const context = await browser.newContext({ viewport: size });
+  const context = await browser.newContext({ viewport: size, deviceScaleFactor: scale });
   const page = await context.newPage();
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(error.stack ?? error.message));
