@@ -81,10 +81,12 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
       version: 1,
       ...changes,
     };
-    const holder = await backend.insert(rowOf(delivery));
+    const row = rowOf(delivery);
+    const holder = await backend.insert(row);
+    // What was kept, not what was given: a message may hold what no store can keep.
     return holder
       ? { delivery: deliveryOf(holder), duplicate: true }
-      : { delivery: tell(delivery), duplicate: false };
+      : { delivery: tell(deliveryOf(row)), duplicate: false };
   };
 
   const claim = async (row: StoreRow, owner: string): Promise<Claim[]> => {
