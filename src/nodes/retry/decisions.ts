@@ -13,7 +13,7 @@ import type { Engine } from "../shared/engine";
 import { failedRecord } from "../shared/errors";
 import type { KeptMessage } from "../shared/kept-message";
 import { resultMessage } from "../shared/result-message";
-import { statusOf } from "../shared/status";
+import { lastSegment, statusOf } from "../shared/status";
 
 /** Who asks what becomes of a failed delivery. */
 export interface Caller {
@@ -33,6 +33,19 @@ export interface Decisions {
 export function createDecisions(node: Node, { store, spool }: Engine): Decisions {
   /** By the id of the delivery that they have asked about. */
   const callers = new Map<string, Caller>();
+  /** The delivery that the status says is waiting. */
+  let shownId: string | undefined;
+  const stopListening = store.onChange((delivery) => {
+    if (delivery.id !== shownId || !["delivered", "skipped", "cancelled"].includes(delivery.state)) return;
+    shownId = undefined;
+    const { attempt } = describeDelivery(delivery);
+    // A time that has passed would look as if it were still waiting.
+    node.status(
+      delivery.state === "cancelled"
+        ? {}
+        : statusOf.done(`attempt ${attempt} succeeded: ${shortName(delivery)}`),
+    );
+  });
   const announcer = createAnnouncer({
     store,
     whose: { decidedBy: node.id, states: ["gave-up"] },
@@ -41,7 +54,7 @@ export function createDecisions(node: Node, { store, spool }: Engine): Decisions
     async announce(delivery) {
       const caller = callers.get(delivery.id);
       const msg = caller ? withRecord(caller.msg, delivery) : await resultMessage(delivery, spool);
-      node.status(statusOf.problem(`gave up: ${delivery.location || delivery.error?.message}`));
+      node.status(statusOf.problem(`gave up: ${shortName(delivery) || delivery.error?.message}`));
       if (caller) caller.send([null, msg]);
       else node.send([null, msg]);
     },
@@ -54,7 +67,8 @@ export function createDecisions(node: Node, { store, spool }: Engine): Decisions
       if (state === "waiting") {
         const at = new Date(delivery.dueAt).toLocaleTimeString();
         const next = describeDelivery(delivery).attempt + 1;
-        node.status(statusOf.waiting(`attempt ${next} at ${at}: ${delivery.location}`));
+        node.status(statusOf.waiting(`attempt ${next} at ${at}: ${shortName(delivery)}`));
+        shownId = id;
         caller.send([withRecord(caller.msg, delivery), null]);
       } else if (state === "gave-up") {
         callers.set(id, caller);
@@ -71,8 +85,16 @@ export function createDecisions(node: Node, { store, spool }: Engine): Decisions
       }
     },
     announceLeftOver: () => announcer.announceLeftOver(),
-    close: () => announcer.close(),
+    async close() {
+      stopListening();
+      await announcer.close();
+    },
   };
+}
+
+/** Statuses stand between nodes: of a whole address there is no room for more than the name. */
+function shortName({ location }: Delivery): string {
+  return lastSegment(location);
 }
 
 function withRecord(msg: NodeMessage, delivery: Delivery): NodeMessage {

@@ -72,6 +72,8 @@ export function showWork(
     if (delivery.state === "failed" && delivery.attempts.length === 0) result = statusOfResult(delivery);
     soon();
   });
+  // A setting that is wrong must be seen at once.
+  if (initial) node.status(initial);
   soon();
   return () => {
     stopListening();
@@ -108,7 +110,7 @@ function describeSending(all: (Progress | undefined)[]): string {
   return `sending ${done}, ${formatBytes(progress.bytesPerSecond)}/s`;
 }
 
-function lastSegment(location: string): string {
+export function lastSegment(location: string): string {
   return location.slice(location.lastIndexOf("/") + 1);
 }
 
