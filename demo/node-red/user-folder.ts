@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** A node, tab, group or config node as flow files have it. */
@@ -13,11 +13,9 @@ export interface FlowNode {
 
 const packageRoot = join(__dirname, "../..");
 
-/** The package is linked, as `npm install <folder>` does it; flows and credentials are files of their own. */
+/** Flows and credentials are files of their own. */
 export async function writeUserFolder(userDir: string, flows: readonly FlowNode[]): Promise<void> {
-  const modules = join(userDir, "node_modules/@data-distribution");
-  await mkdir(modules, { recursive: true });
-  await symlink(packageRoot, join(modules, "node-red"), "junction");
+  await mkdir(userDir);
   const secrets = flows.flatMap(({ id, credentials }) => (credentials ? [[id, credentials]] : []));
   const bare = flows.map(({ credentials: _, ...node }) => node);
   await writeFile(join(userDir, "flows.json"), JSON.stringify(bare, null, 2));
@@ -28,6 +26,8 @@ export async function writeUserFolder(userDir: string, flows: readonly FlowNode[
 export function settingsOf(userDir: string): object {
   return {
     userDir,
+    // Not a link below userDir: npm removes that as soon as somebody installs another package there.
+    nodesDir: packageRoot,
     flowFile: "flows.json",
     // What people type into the connections while they play is not stored as it is.
     credentialSecret: randomUUID(),

@@ -142,6 +142,12 @@ test("Ctrl+C ends the demo: no process and no file is left", async () => {
     "daily customer report",
     "one file to s3 and ftp at once",
   ]);
+  const served = [
+    "resources/@data-distribution/node-red/dialog.js",
+    "icons/@data-distribution/node-red/s3-writer.svg",
+    "library/examples/flows/@data-distribution/node-red/the scheduler",
+  ];
+  for (const path of served) expect((await fetch(`${url}/${path}`)).status, path).toBe(200);
   const group = demo.child.pid as number;
   expect(processesOf(group).join("\n")).toMatch(/child\.cjs/);
 
