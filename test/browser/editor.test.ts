@@ -171,6 +171,7 @@ describe.runIf(canRun).each(runtimeNames)("the editor of %s", (runtimeName) => {
 
     await nodes.inject.locator.locator(".red-ui-flow-node-button-button").click();
     await nodes.retry.locator.getByText(/^attempt 2 at /).waitFor();
+    await nodes.retry.locator.getByText(/^attempt 2 succeeded: customers-/).waitFor();
     const year = new Date().getFullYear();
     await nodes.writer.locator.getByText(`delivered customers-${year}.csv, 26 B`).waitFor();
     await nodes.notify.locator.getByText("sent to ops@example.com").waitFor();

@@ -72,6 +72,7 @@ describe("a failed delivery", () => {
     expect(runtime.received("retrying")).toHaveLength(2);
     expect(runtime.received("failed")).toHaveLength(2);
     expect(runtime.received("caught")).toEqual([]);
+    await runtime.status("retry", { fill: "green", text: "attempt 3 succeeded: payload.json" });
   });
 
   test("is given up when the attempts are used up, and told so once", async () => {
@@ -85,7 +86,7 @@ describe("a failed delivery", () => {
     expect(error).toMatchObject({ kind: "unavailable", code: "450", deliveryId: delivery.id });
     expect(runtime.received("retrying")).toHaveLength(2);
     expect(runtime.received("gaveUp")).toHaveLength(1);
-    await runtime.status("retry", { fill: "red", text: expect.stringMatching(/^gave up: ftp:/) });
+    await runtime.status("retry", { fill: "red", text: expect.stringMatching(/^gave up: /) });
   });
 
   test("that no further try can cure is given up at once", async () => {
@@ -159,7 +160,10 @@ describe("the policy", () => {
     expect(wait).toBeGreaterThan(least);
     expect(wait).toBeLessThan(most);
     await runtime.status("writer", { fill: "yellow", text: expect.stringMatching(/^1 waiting, next at /) });
-    await runtime.status("retry", { fill: "yellow", text: expect.stringMatching(/^attempt 2 at .*: ftp:/) });
+    await runtime.status("retry", {
+      fill: "yellow",
+      text: expect.stringMatching(/^attempt 2 at .*: payload\.txt$/),
+    });
   });
 
   test("of one's own may try other kinds and codes", async () => {
