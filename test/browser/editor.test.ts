@@ -209,7 +209,7 @@ describe.runIf(canRun).each(runtimeNames)("the editor of %s", (runtimeName) => {
 
     const label = (text: string) => page.locator(".red-ui-flow-node-group").filter({ hasText: text });
     await label("every day at 06:00").locator(".red-ui-flow-node-button-button").click();
-    await label("report to S3, with a link")
+    await label("to S3, with a link")
       .getByText(/^delivered customers-[\d-]+\.csv, /)
       .waitFor();
     const { subject } = await smtp.waitFor(
