@@ -207,9 +207,14 @@ describe.runIf(canRun).each(runtimeNames)("the editor of %s", (runtimeName) => {
     await page.locator(".red-ui-tab.active", { hasText: story }).waitFor();
     await deploy(page);
 
-    const label = (text: string) => page.locator(".red-ui-flow-node-group").filter({ hasText: text });
-    await label("every day at 06:00").locator(".red-ui-flow-node-button-button").click();
-    await label("to S3, with a link")
+    // By its name: what is imported gets an id of its own.
+    const imported = readExamples().find(({ name }) => name === story)?.flow ?? [];
+    const named = (type: string) => {
+      const name = String(imported.find((node) => node.type === type)?.name);
+      return page.locator(".red-ui-flow-node-group").filter({ hasText: name });
+    };
+    await named("inject").locator(".red-ui-flow-node-button-button").click();
+    await named("delivery-s3-writer")
       .getByText(/^delivered customers-[\d-]+\.csv, /)
       .waitFor();
     const { subject } = await smtp.waitFor(
