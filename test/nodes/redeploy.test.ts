@@ -77,7 +77,7 @@ describe.each(["full", "flows", "nodes"] as const)("a deploy of the kind %s", (t
     expect(again).toMatchObject({ id: delivery.id, state: "delivered", attempt: 2 });
     const late = Date.parse(again.attempts[1].startedAt) - Date.parse(delivery.nextAttemptAt);
     expect(late).toBeGreaterThanOrEqual(-20);
-    expect(late).toBeLessThan(1_500);
+    expect(late).toBeLessThan(10_000);
     expect(runtime.received("delivered")).toHaveLength(1);
   });
 });
@@ -89,7 +89,7 @@ test("what does not finish within the grace is broken off, and sent anew by the 
   await uploading;
   const started = performance.now();
   await runtime.deploy(flow(s3Writer({ key: "stalled", name: "Renamed" })));
-  expect(performance.now() - started).toBeLessThan(10_000);
+  expect(performance.now() - started).toBeLessThan(14_000);
   const { delivery } = await runtime.next("delivered");
   expect(delivery).toMatchObject({ state: "delivered", attempt: 1 });
   expect(delivery.attempts).toHaveLength(1);

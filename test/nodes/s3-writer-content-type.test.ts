@@ -1,64 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type S3Server, startS3Server } from "../../demo/servers/s3";
-import registerConnection from "../../src/nodes/s3-connection/s3-connection";
-import registerWriter from "../../src/nodes/s3-writer/s3-writer";
+import { describe, expect, test } from "vitest";
+import { useRuntime } from "./support/runtime";
+import { bucket, credentialsOf, ends, s3Connection, s3Writer, useServers } from "./support/servers";
 
-/** It brings no types; these are the parts used here. */
-interface TestHelper {
-  init(runtime: string): void;
-  startServer(done: () => void): void;
-  stopServer(done: () => void): void;
-  load(registers: unknown[], flow: object[], credentials: object): Promise<void>;
-  unload(): Promise<void>;
-  getNode(id: string): {
-    receive(msg: object): void;
-    on(event: "input", listener: (msg: Record<string, unknown>) => void): void;
-  };
-}
-
-const helper: TestHelper = require("node-red-node-test-helper");
-let server: S3Server;
-
-beforeAll(async () => {
-  server = await startS3Server();
-  server.createBucket("reports");
-  helper.init(require.resolve("node-red"));
-  await new Promise<void>((resolve) => helper.startServer(resolve));
-});
-
-afterEach(() => helper.unload());
-
-afterAll(async () => {
-  await new Promise<void>((resolve) => helper.stopServer(resolve));
-  await server.close();
-});
+const servers = useServers();
+const runtime = useRuntime();
 
 /** Sends one message through an S3 writer and gives what came out of its two outputs first. */
-async function deliver(contentType: string): Promise<Record<string, unknown>> {
-  const flow = [
-    {
-      id: "connection",
-      type: "delivery-s3-connection",
-      endpoint: server.endpoint,
-      pathStyle: true,
-    },
-    {
-      id: "writer",
-      type: "delivery-s3-writer",
-      connection: "connection",
-      bucket: "reports",
-      key: "a.dat",
-      contentType,
-      wires: [["end"], ["end"]],
-    },
-    { id: "end", type: "helper" },
-  ];
-  const { accessKeyId, secretAccessKey } = server;
-  const keys = { connection: { accessKeyId, secretAccessKey } };
-  await helper.load([registerConnection, registerWriter], flow, keys);
-  const ended = new Promise<Record<string, unknown>>((resolve) => helper.getNode("end").on("input", resolve));
-  helper.getNode("writer").receive({ payload: "x", metadata: { type: "text/csv" } });
-  return ended;
+async function deliver(contentType: string) {
+  const writer = s3Writer({ key: "a.dat", contentType, wires: [["end"], ["end"]] });
+  await runtime.load([s3Connection(servers), writer, ...ends("end")], credentialsOf(servers));
+  runtime.send("writer", { payload: "x", metadata: { type: "text/csv" } });
+  return runtime.next("end");
 }
 
 describe("the content type of an S3 writer", () => {
@@ -68,7 +20,7 @@ describe("the content type of an S3 writer", () => {
     ["", "application/octet-stream"],
   ])("%j is stored as %s", async (template, stored) => {
     expect(await deliver(template)).toMatchObject({ delivery: { state: "delivered" } });
-    expect(server.buckets.get("reports")?.objects.get("a.dat")?.settings.contentType).toBe(stored);
+    expect(servers.s3.buckets.get(bucket)?.objects.get("a.dat")?.settings.contentType).toBe(stored);
   });
 
   test("one that is none is refused before anything is sent", async () => {

@@ -54,7 +54,7 @@ const registers = [
 ];
 
 const require = createRequire(__filename);
-const patienceMs = 8_000;
+const patienceMs = 20_000;
 
 export interface Runtime {
   /** For the files of the tests; removed with all that is in it. */
