@@ -4,6 +4,8 @@ interface Project {
   include: string[];
   exclude?: string[];
   testTimeout: number;
+  /** Loading Node-RED takes longer than most of its tests: the files of one worker share it. */
+  isolate?: boolean;
   /** Projects with the same turn run side by side; the others wait: they measure, or load the machine. */
   turn: number;
   maxWorkers: number;
@@ -16,7 +18,7 @@ const below = (folder: string) => [`test/${folder}/**/*.test.ts`];
 const projects: Record<string, Project> = {
   unit: { include: below("lib"), exclude: slow, testTimeout: 10_000, turn: 0, maxWorkers: 2 },
   contracts: { include: slow, testTimeout: 10_000, turn: 0, maxWorkers: 2 },
-  nodes: { include: below("nodes"), testTimeout: 30_000, turn: 0, maxWorkers: 2 },
+  nodes: { include: below("nodes"), isolate: false, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
   servers: { include: below("servers"), testTimeout: 60_000, turn: 1, maxWorkers: 1 },
   package: { include: below("package"), testTimeout: 60_000, turn: 2, maxWorkers: 1 },
   flows: { include: below("flows"), testTimeout: 120_000, turn: 3, maxWorkers: 1 },

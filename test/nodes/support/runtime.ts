@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { NodeStatus } from "node-red";
-import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { afterAll, afterEach, beforeAll } from "vitest";
 import registerDataSource from "../../../src/nodes/data-source/data-source";
 import registerFtpConnection from "../../../src/nodes/ftp-connection/ftp-connection";
 import registerFtpWriter from "../../../src/nodes/ftp-writer/ftp-writer";
@@ -13,17 +13,13 @@ import registerRetry from "../../../src/nodes/retry/retry";
 import registerS3Connection from "../../../src/nodes/s3-connection/s3-connection";
 import registerS3Writer from "../../../src/nodes/s3-writer/s3-writer";
 import registerSmtpConnection from "../../../src/nodes/smtp-connection/smtp-connection";
+import { type FlowNode, fits, placed } from "./flow";
+
+export type { FlowNode } from "./flow";
 
 /** A message as a flow knows it. What the package's nodes put into it is looked at freely. */
 // biome-ignore lint/suspicious/noExplicitAny: tests assert on whatever a node put there
 export type Message = Record<string, any>;
-
-export interface FlowNode {
-  id: string;
-  type: string;
-  wires?: string[][];
-  [setting: string]: unknown;
-}
 
 interface RunningNode extends EventEmitter {
   receive(msg: Message): void;
@@ -126,16 +122,18 @@ export function useRuntime(): Runtime {
     await started;
   };
 
+  const show = ({ id, status }: { id: string; status: NodeStatus }) => {
+    shown.set(id, [...(shown.get(id) ?? []), status]);
+    arrivals.emit("arrival");
+  };
+
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), "nodes-test-"));
     const runtime = require.resolve("node-red");
     helper.init(runtime, {});
     await helper.startServer();
     events = require(runtime).events;
-    events.on("node-status", ({ id, status }: { id: string; status: NodeStatus }) => {
-      shown.set(id, [...(shown.get(id) ?? []), status]);
-      arrivals.emit("arrival");
-    });
+    events.on("node-status", show);
   });
   const unload = async () => {
     if (!loaded) return;
@@ -146,6 +144,7 @@ export function useRuntime(): Runtime {
   };
   afterEach(unload);
   afterAll(async () => {
+    events.off("node-status", show);
     await helper.stopServer();
     await rm(folder, { recursive: true, force: true });
   });
@@ -194,24 +193,4 @@ export function useRuntime(): Runtime {
       ),
     logged: () => helper.log().args.map(([entry]) => entry),
   };
-}
-
-/** Config nodes stand on no tab; what Node-RED runs as a node of a flow has a place on one. */
-function placed(nodes: readonly FlowNode[]): object[] {
-  const tab = { id: "tab", type: "tab", label: "Tests" };
-  return [
-    tab,
-    ...nodes.map((node) => (node.type.endsWith("-connection") ? node : { x: 0, y: 0, z: "tab", ...node })),
-  ];
-}
-
-function fits(status: NodeStatus, expected: Partial<NodeStatus> | RegExp): boolean {
-  const { text = "" } = status as { text?: string };
-  if (expected instanceof RegExp) return expected.test(text);
-  try {
-    expect(status).toMatchObject(expected);
-    return true;
-  } catch {
-    return false;
-  }
 }
