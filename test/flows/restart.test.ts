@@ -6,6 +6,7 @@ import { type FtpServer, startFtpServer } from "../../demo/servers/ftp";
 import { type SmtpServer, startSmtpServer } from "../../demo/servers/smtp";
 import { type FlowNode, type NodeRedProcess, startNodeRed } from "../support/node-red-process";
 import { provideRuntime, type Runtime, runtimeNames } from "../support/runtimes";
+import { ftpFlow } from "./ftp-flow";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -26,82 +27,7 @@ async function createPlace(policy: Record<string, unknown>): Promise<Place> {
   const ftp = await startFtpServer();
   const smtp = await startSmtpServer();
   cleanups.push(() => smtp.close());
-  return { userDir, ftp, smtp, flow: flowTo(ftp, smtp, policy) };
-}
-
-function flowTo(ftp: FtpServer, smtp: SmtpServer, policy: Record<string, unknown>): FlowNode[] {
-  const on = { z: "tab" };
-  return [
-    { id: "tab", type: "tab", label: "restart" },
-    {
-      id: "button",
-      type: "inject",
-      ...on,
-      props: [{ p: "payload" }],
-      payload: "",
-      payloadType: "date",
-      wires: [["source"]],
-    },
-    {
-      id: "source",
-      type: "delivery-data-source",
-      ...on,
-      kind: "function",
-      func: "return 'x'.repeat(200000);",
-      fileName: "report.txt",
-      metadata: [],
-      headers: [],
-      wires: [["writer"]],
-    },
-    {
-      id: "ftp",
-      type: "delivery-ftp-connection",
-      host: ftp.host,
-      port: ftp.port,
-      security: "none",
-      root: "/",
-      credentials: { user: ftp.user, password: ftp.password },
-    },
-    {
-      id: "writer",
-      type: "delivery-ftp-writer",
-      ...on,
-      connection: "ftp",
-      path: "in/{{source.name}}",
-      makeFolders: true,
-      temporaryName: true,
-      verify: "size",
-      conflict: "replace",
-      metadata: [],
-      wires: [["delivered", "notify"], ["retry"]],
-    },
-    { id: "retry", type: "delivery-retry", ...on, ...policy, wires: [["retrying"], ["gave-up", "notify"]] },
-    {
-      id: "smtp",
-      type: "delivery-smtp-connection",
-      host: "127.0.0.1",
-      port: smtp.port,
-      security: "none",
-      from: "deliveries@example.test",
-    },
-    {
-      id: "notify",
-      type: "delivery-notify",
-      ...on,
-      connection: "smtp",
-      when: "both",
-      to: "admin@example.test",
-      wires: [["sent"], ["not-sent"]],
-    },
-    ...["delivered", "retrying", "gave-up", "sent", "not-sent"].map((id) => ({
-      id,
-      type: "debug",
-      ...on,
-      active: false,
-      complete: "true",
-      wires: [],
-    })),
-  ];
+  return { userDir, ftp, smtp, flow: ftpFlow({ ftp, smtp, policy }) };
 }
 
 const soon = {
