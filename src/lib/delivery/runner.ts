@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { EventEmitter } from "node:events";
+import { EventEmitter, setMaxListeners } from "node:events";
 import { type DeliveryError, type ErrorRecord, toErrorRecord } from "../errors";
 import type { Claim, DeliveryStore, Settlement } from "../store/delivery-store";
 import type { Attempt, Delivery, DeliveryDraft, Receipt } from "../types";
@@ -83,6 +83,8 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
 
   constructor(options: RunnerOptions) {
     super();
+    // Every attempt under way may listen, and they are no leak.
+    setMaxListeners(0, this.#ending.signal);
     this.#options = { concurrency: 4, settleMs: 0, ...options };
     this.#announcer = createAnnouncer({
       ...this.#options,

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import path from "node:path";
 import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
 import {
@@ -45,6 +46,8 @@ export default function register(RED: NodeAPI): void {
     RED.nodes.createNode(this, config);
     const { spool } = engineOf(RED);
     const closing = new AbortController();
+    // Every source that is being read listens, and of those any number is no leak.
+    setMaxListeners(0, closing.signal);
     let settings: Settings | undefined;
     let problem: DeliveryError | undefined;
     try {

@@ -12,12 +12,12 @@ afterEach(() => void vi.useRealTimers());
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 describe("a store that cannot do its work for a while", () => {
-  function broken() {
+  function broken(concurrency = 4) {
     const inner = createMemoryStore();
     const faulty = breakable(inner);
     const attempt = vi.fn(succeed);
     const bench = createBench(inner);
-    const runner = bench.start({ store: faulty.store, attempt });
+    const runner = bench.start({ store: faulty.store, attempt, concurrency });
     return { ...bench, ...faulty, runner, attempt, inner };
   }
 
@@ -56,6 +56,18 @@ describe("a store that cannot do its work for a while", () => {
     expect(await state(id)).toBe("delivered");
     expect(told(announced)).toEqual([`${id} delivered`]);
     expect(attempt).toHaveBeenCalledTimes(1);
+  });
+
+  test("many results that wait for it are no leak to be warned of", async () => {
+    const warned = vi.fn();
+    process.once("warning", warned);
+    const { break: breakStore, accept, announced } = broken(20);
+    breakStore("settle", 20);
+    for (let n = 0; n < 20; n++) await accept();
+    await pass(5_100);
+    process.off("warning", warned);
+    expect(announced).toHaveLength(20);
+    expect(warned).not.toHaveBeenCalled();
   });
 
   test("a failure that cannot be settled stays what it was", async () => {
