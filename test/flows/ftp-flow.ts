@@ -18,7 +18,8 @@ export interface FtpFlowParts {
  * `delivered`, `retrying`, `gave-up`, `sent`, `not-sent`.
  */
 export function ftpFlow({ ftp, smtp, source, policy, mail }: FtpFlowParts): FlowNode[] {
-  const on = { z: "tab" };
+  // Without a place on the tab they would be started as config nodes.
+  const on = { z: "tab", x: 0, y: 0 };
   return [
     { id: "tab", type: "tab", label: "restart" },
     {
