@@ -73,7 +73,7 @@ export default function register(RED: NodeAPI): void {
       Object.assign(msg, { source, metadata: { ...readMetadata(msg.metadata), ...metadata } });
     };
     this.on("input", (msg, send, done) => {
-      answer(this, done, async () => {
+      answer(this, { msg, done }, async () => {
         await attach(msg);
         this.status(statusOf.done((msg.source as { name: string }).name));
         send(msg);

@@ -38,7 +38,7 @@ export default function register(RED: NodeAPI): void {
     }
     const callOff = whenFlowsStarted(RED, () => void decisions.announceLeftOver());
     this.on("input", (msg, send, done) => {
-      answer(this, done, async () => {
+      answer(this, { msg, done }, async () => {
         if (!policy) throw problem;
         await decisions.decide(policy, { msg, send });
       });

@@ -11,7 +11,7 @@ import {
 import { answer } from "./answer";
 import { type Engine, engineOf, whenFlowsStarted } from "./engine";
 import { type RecordProperty, withoutCause } from "./errors";
-import { type KeptMessage, keepMessage } from "./kept-message";
+import { copyMessage, type KeptMessage, keepMessage } from "./kept-message";
 import { describeError, resultMessage } from "./result-message";
 import { showWork, statusOf } from "./status";
 
@@ -82,7 +82,7 @@ export function runDeliveries(
   let earlier: Promise<void> = Promise.resolve();
   const accept = (msg: NodeMessageInFlow, caller: Caller): Promise<void> => {
     // Whoever sent the message may still change it: what counts is what it says now.
-    const received: NodeMessage = RED.util.cloneMessage(msg);
+    const received = copyMessage(RED, msg);
     // An error is about an earlier node, unless the work is to tell people of it.
     const { error: _, ...rest } = received;
     const accepted = property === "notification" ? received : rest;
@@ -119,7 +119,7 @@ export function runDeliveries(
   node.on("input", (msg: NodeMessageInFlow, send, done) => {
     // It is done when its delivery has ended, unless it did not become one.
     const doneOnFailure: Done = (error) => error && done(error);
-    answer(node, doneOnFailure, async () => accept(msg, { send: send as Send, done, msg }));
+    answer(node, { msg, done: doneOnFailure }, async () => accept(msg, { send: send as Send, done, msg }));
   });
 
   node.on("close", (_removed: boolean, done: () => void) => {

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import type { NodeMessage } from "node-red";
-import type { Spool } from "../../lib";
+import type { NodeAPI, NodeMessage } from "node-red";
+import { DeliveryError, type Spool } from "../../lib";
 import type { RecordProperty } from "./errors";
 
 /** A message as a store keeps it with its delivery: its large values are in the spool. */
@@ -20,6 +20,19 @@ interface LargeValue {
 
 /** Below this, a file of its own costs more than it saves. */
 const largeBytes = 65_536;
+
+/** @throws DeliveryError `invalid` for a message that Node-RED cannot copy */
+export function copyMessage(RED: NodeAPI, msg: NodeMessage): NodeMessage {
+  try {
+    return RED.util.cloneMessage(msg);
+  } catch (error) {
+    throw new DeliveryError(
+      "invalid",
+      "This message cannot be kept, because it cannot be copied: something in it is no plain data, or lies too deep. Remove what is not needed from it.",
+      { cause: error },
+    );
+  }
+}
 
 /** @throws DeliveryError `local` when the spool cannot keep a value */
 export async function keepMessage(
