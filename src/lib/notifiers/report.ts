@@ -117,7 +117,7 @@ function describe(delivery: KnownDelivery, view: TemplateView, timeZone: string 
     by: writer?.name || writer?.type || "",
     finished: time(delivery.finishedAt),
     linkEnds: time(delivery.urlExpiresAt),
-    history: (delivery.attempts ?? []).map((attempt) => attemptLine(attempt, time)),
+    history: attemptsOf(delivery).map((attempt) => attemptLine(attempt, time)),
     details: Object.entries(view.metadata ?? {}).map(([name, value]) => `${name}: ${value}`),
   };
 }
@@ -131,9 +131,13 @@ const verifications: ReadonlyMap<string, string> = new Map<Verified, string>([
 
 function summaryOf(delivery: KnownDelivery, { source }: TemplateView): string {
   const place = delivery.location || delivery.target || "its target";
-  const name = (source as { name?: string } | undefined)?.name ?? delivery.target?.split("/").at(-1);
+  const name =
+    (source as { name?: string } | undefined)?.name ??
+    String(delivery.target ?? "")
+      .split("/")
+      .at(-1);
   const what = name || "The content";
-  const tries = delivery.attempt ?? delivery.attempts?.length ?? 0;
+  const tries = delivery.attempt ?? attemptsOf(delivery).length;
   const after = tries > 1 ? ` after ${tries} attempts` : "";
   switch (delivery.state) {
     case "delivered":
@@ -156,7 +160,11 @@ function attemptLine({ n, startedAt, elapsedMs, error }: KnownAttempt, time: (is
 }
 
 function lastError(delivery: KnownDelivery): KnownError {
-  return delivery.attempts?.findLast(({ error }) => error !== undefined)?.error ?? {};
+  return attemptsOf(delivery).findLast(({ error }) => error)?.error ?? {};
+}
+
+function attemptsOf({ attempts }: KnownDelivery): KnownAttempt[] {
+  return Array.isArray(attempts) ? attempts.filter((attempt) => attempt) : [];
 }
 
 /** Whoever caught an error knows its message and perhaps its code; the delivery still knows its kind. */

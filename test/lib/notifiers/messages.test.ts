@@ -186,6 +186,17 @@ ${failure.stack}
   });
 });
 
+test.each([
+  { attempts: 5, metadata: null },
+  { attempts: [null, 1], target: 7, writer: null, bytes: "many", elapsedMs: {}, finishedAt: 5 },
+])("a record that the flow has made up, %j, is told of as far as it goes", (made) => {
+  const delivery = { id: "3f1c", state: "delivered", location: "ftp://x/y", ...made };
+  expect(compose({ delivery }).text).toMatch(/was delivered to ftp:\/\/x\/y/);
+  expect(compose({ delivery: { ...delivery, state: "failed" } }, { outcome: "gave-up" }).text).toMatch(
+    /could not be delivered to ftp:\/\/x\/y/,
+  );
+});
+
 describe("templates of one's own", () => {
   test("find the record, its derived fields and the error", () => {
     const view = { delivery: gaveUp, msg: { topic: "t", error: failure } };
