@@ -20,7 +20,7 @@ export function readSourceSpec(value: unknown): SourceSpec {
   const problems: string[] = [];
   const spec = readFields(value as Record<string, unknown>, problems);
   if (spec && problems.length === 0) return spec;
-  throw new DeliveryError("invalid", `The source cannot be used: ${problems.join("; ")}.`);
+  throw new DeliveryError("invalid", `The source cannot be used: ${[...new Set(problems)].join("; ")}.`);
 }
 
 function readFields(value: Record<string, unknown>, problems: string[]): SourceSpec | undefined {
