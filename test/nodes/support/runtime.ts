@@ -146,7 +146,7 @@ export function useRuntime(): Runtime {
   afterAll(async () => {
     events.off("node-status", show);
     await helper.stopServer();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   return {
