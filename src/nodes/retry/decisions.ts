@@ -53,7 +53,7 @@ export function createDecisions(node: Node, { store, spool }: Engine): Decisions
     report: (error) => node.error(toDeliveryError(error).message),
     async announce(delivery) {
       const caller = callers.get(delivery.id);
-      const msg = caller ? withRecord(caller.msg, delivery) : await resultMessage(delivery, spool);
+      const msg = caller ? withRecord(caller.msg, delivery) : await resultMessage(node, spool, delivery);
       node.status(statusOf.problem(`gave up: ${shortName(delivery) || delivery.error?.message}`));
       if (caller) caller.send([null, msg]);
       else node.send([null, msg]);

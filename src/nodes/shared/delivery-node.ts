@@ -36,6 +36,8 @@ interface Caller {
   send: Send;
   done: Done;
   msg: NodeMessage;
+  /** What of the message no store can keep. */
+  live: object;
 }
 
 /** Neither: there is nothing to do. */
@@ -69,8 +71,9 @@ export function runDeliveries(
     concurrency: work?.concurrency ?? 1,
     settleMs: takeOverMs,
     announce: async (delivery) => {
-      const result = await resultMessage(delivery, engine.spool);
-      announce({ node, caller: takeCaller(callers, delivery), delivery, result });
+      const { live } = callers.get(delivery.id) ?? {};
+      const message = await resultMessage(node, engine.spool, delivery, live);
+      announce({ node, caller: takeCaller(callers, delivery), delivery, message });
     },
   });
   runner.on("problem", (error) => node.error(error.message));
@@ -80,7 +83,7 @@ export function runDeliveries(
 
   /** Those that came before are accepted before, however long their files take to be looked at. */
   let earlier: Promise<void> = Promise.resolve();
-  const accept = (msg: NodeMessageInFlow, caller: Caller): Promise<void> => {
+  const accept = (msg: NodeMessageInFlow, from: Omit<Caller, "live">): Promise<void> => {
     // Whoever sent the message may still change it: what counts is what it says now.
     const received = copyMessage(RED, msg);
     // An error is about an earlier node, unless the work is to tell people of it.
@@ -89,7 +92,7 @@ export function runDeliveries(
     const drafting = work ? draftOrRefusal(work, received) : { refusal: problem };
     const keeping = keepMessage(accepted, property, engine.spool);
     const inTurn = Promise.all([drafting, keeping, earlier]);
-    const taken = inTurn.then(([drafted, message]) => take(drafted, message, caller));
+    const taken = inTurn.then(([drafted, { kept, live }]) => take(drafted, kept, { ...from, live }));
     // Its turn ends when it was handed to the store, not when the disk has it: the disk takes many at once.
     earlier = inTurn.then(
       () => {},
@@ -151,11 +154,10 @@ interface Announcement {
   /** Absent when the message came in before a deploy, or the delivery was tried again. */
   caller: Caller | undefined;
   delivery: Delivery;
-  result: NodeMessage;
+  message: NodeMessage;
 }
 
-function announce({ node, caller, delivery, result }: Announcement): void {
-  const message: NodeMessage = { ...result, ...connectionOf(caller) };
+function announce({ node, caller, delivery, message }: Announcement): void {
   const send: Send = caller?.send ?? ((messages) => node.send(messages));
   if (delivery.state === "delivered" || delivery.state === "skipped") {
     send([message, null]);
@@ -176,12 +178,6 @@ function announce({ node, caller, delivery, result }: Announcement): void {
   } else {
     node.error(thrown, message as NodeMessageInFlow);
   }
-}
-
-/** What an http-in node has put into a message, which no store can keep: an http-response node needs it. */
-function connectionOf(caller: Caller | undefined): object {
-  const { req, res } = (caller?.msg ?? {}) as { req?: unknown; res?: unknown };
-  return { ...(req !== undefined && { req }), ...(res !== undefined && { res }) };
 }
 
 function isWired(node: Node, output: number): boolean {

@@ -34,43 +34,109 @@ export function copyMessage(RED: NodeAPI, msg: NodeMessage): NodeMessage {
   }
 }
 
-/** @throws DeliveryError `local` when the spool cannot keep a value */
+/**
+ * Takes a message apart. `kept` is plain data. `live` has those properties, whole, of which something is
+ * no plain data, such as the connection of an http-in node or a function: only this process can pass
+ * them on.
+ * @throws DeliveryError `local` when the spool cannot keep a value
+ */
 export async function keepMessage(
-  message: NodeMessage,
+  { req, res, ...rest }: NodeMessage & { req?: unknown; res?: unknown },
   property: KeptMessage["property"],
   spool: Spool,
-): Promise<KeptMessage> {
-  const large: LargeValue[] = [];
-  const keep = async (value: unknown, path: string[]): Promise<unknown> => {
-    if (typeof value === "string" || value instanceof Uint8Array) {
-      if (value.length < largeBytes) return value;
-      const { sha256 } = await spool.put(Readable.from([Buffer.from(value as Uint8Array)]));
-      large.push({ path, type: typeof value === "string" ? "text" : "bytes", sha256 });
+): Promise<{ kept: KeptMessage; live: object }> {
+  const live: Record<string, unknown> = {
+    ...(req !== undefined && { req }),
+    ...(res !== undefined && { res }),
+  };
+  const message: Record<string, unknown> = {};
+  const found: Found[] = [];
+  for (const [name, value] of Object.entries(rest)) {
+    const { plain, whole, large } = takeApart(value, [name]);
+    if (!whole) live[name] = value;
+    if (plain !== undefined) message[name] = plain;
+    found.push(...large);
+  }
+  const large = await Promise.all(found.map((one) => keepLarge(one, spool)));
+  return { kept: { message: message as unknown as NodeMessage, large, property }, live };
+}
+
+interface Found {
+  path: string[];
+  value: string | Uint8Array;
+}
+
+async function keepLarge({ path, value }: Found, spool: Spool): Promise<LargeValue> {
+  const { sha256 } = await spool.put(Readable.from([Buffer.from(value as Uint8Array)]));
+  return { path, type: typeof value === "string" ? "text" : "bytes", sha256 };
+}
+
+/** Thrown by a part that cannot be kept, to leave out the whole instance that it is in. */
+const noPlainData = Symbol("no plain data");
+
+/** Left out are functions, and references back up, which have no end. In the places of large values is null. */
+function takeApart(value: unknown, path: string[]): { plain: unknown; whole: boolean; large: Found[] } {
+  const large: Found[] = [];
+  const above: unknown[] = [];
+  let whole = true;
+
+  const take = (part: unknown, at: string[], strict: boolean): unknown => {
+    if (typeof part === "string" || part instanceof Uint8Array) {
+      if (part.length < largeBytes) return part;
+      large.push({ path: at, value: part });
       return null;
     }
-    if (Array.isArray(value)) {
-      return Promise.all(value.map((inner, index) => keep(inner, [...path, String(index)])));
+    if (typeof part === "function" || typeof part === "symbol" || above.includes(part)) {
+      whole = false;
+      if (strict) throw noPlainData;
+      return undefined;
     }
-    if (!isPlain(value)) return value;
-    const entries = Object.entries(value).map(async ([name, inner]) => [
-      name,
-      await keep(inner, [...path, name]),
-    ]);
-    return Object.fromEntries(await Promise.all(entries));
+    if (typeof part !== "object" || part === null) return part;
+    if (part instanceof Date || ArrayBuffer.isView(part)) return part;
+    return isPlain(part) || strict ? takeInside(part, at, strict) : takeInstance(part, at);
   };
-  // They belong to one connection, are not plain data, and lead everywhere.
-  const { req: _req, res: _res, ...plain } = message as NodeMessage & { req?: unknown; res?: unknown };
-  return { message: (await keep(plain, [])) as NodeMessage, large, property };
+  const takeInside = (part: object, at: string[], strict: boolean): unknown => {
+    above.push(part);
+    const inside = Array.isArray(part)
+      ? part.map((inner, index) => take(inner, [...at, String(index)], strict))
+      : Object.fromEntries(
+          Object.entries(part).map(([name, inner]) => [name, take(inner, [...at, name], strict)]),
+        );
+    above.pop();
+    return inside;
+  };
+  /** Sockets and the like lead everywhere: the first sign of that is enough. */
+  const takeInstance = (part: object, at: string[]): unknown => {
+    whole = false;
+    const before = { large: large.length, above: above.length };
+    try {
+      return takeInside(part, at, true);
+    } catch (error) {
+      if (error !== noPlainData) throw error;
+      large.length = before.large;
+      above.length = before.above;
+      return undefined;
+    }
+  };
+  return { plain: take(value, path, false), whole, large };
 }
 
 /**
- * The message again, for the caller to change as it likes.
- * @throws DeliveryError `local` when the spool has lost a value
+ * The message again, for the caller to change as it likes, and the paths of what the spool has lost of it.
+ * @throws DeliveryError `local` when the spool cannot be read
  */
-export async function restoreMessage(kept: KeptMessage, spool: Spool): Promise<NodeMessage> {
+export async function restoreMessage(
+  kept: KeptMessage,
+  spool: Spool,
+): Promise<{ message: NodeMessage; lost: string[] }> {
   const message = structuredClone(kept.message);
+  const lost: string[] = [];
   for (const { path, type, sha256 } of kept.large) {
-    const bytes = await buffer(spool.open(sha256));
+    const bytes = await read(sha256, spool);
+    if (!bytes) {
+      lost.push(path.join("."));
+      continue;
+    }
     const name = path.at(-1) ?? "";
     const holder = path
       .slice(0, -1)
@@ -80,11 +146,20 @@ export async function restoreMessage(kept: KeptMessage, spool: Spool): Promise<N
       );
     holder[name] = type === "text" ? bytes.toString() : bytes;
   }
-  return message;
+  return { message, lost };
 }
 
-function isPlain(value: unknown): value is object {
-  if (typeof value !== "object" || value === null) return false;
+async function read(sha256: string, spool: Spool): Promise<Buffer | undefined> {
+  try {
+    return await buffer(spool.open(sha256));
+  } catch (error) {
+    if (error instanceof DeliveryError && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function isPlain(value: object): boolean {
+  if (Array.isArray(value)) return true;
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }

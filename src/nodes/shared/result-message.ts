@@ -1,18 +1,32 @@
-import type { NodeMessage } from "node-red";
+import type { Node, NodeMessage } from "node-red";
 import { type Delivery, describeDelivery, type Spool } from "../../lib";
 import { type KeptMessage, restoreMessage } from "./kept-message";
 
 /**
  * The message that tells of a delivery: as it was accepted, with the record, what the node added to the
- * metadata, and the error if it did not arrive.
- * @throws DeliveryError `local` when the spool has lost a part of it
+ * metadata, and the error if it did not arrive. What the spool has lost of it is null, with a warning: how
+ * a delivery ended must be told in any case.
+ * @param live what of the message could not be kept, while this process still has it
+ * @throws DeliveryError `local` when the spool cannot be read
  */
-export async function resultMessage(delivery: Delivery, spool: Spool): Promise<NodeMessage> {
+export async function resultMessage(
+  node: Node,
+  spool: Spool,
+  delivery: Delivery,
+  live: object = {},
+): Promise<NodeMessage> {
   const kept = delivery.message as KeptMessage;
+  const { message, lost } = await restoreMessage(kept, spool);
+  if (lost.length > 0) {
+    node.warn(
+      `The spool no longer holds msg.${lost.join(", msg.")} of delivery ${delivery.id}; the message goes on without.`,
+    );
+  }
   const metadata = Object.keys(delivery.metadata).length > 0 && { metadata: { ...delivery.metadata } };
   const arrived = delivery.state === "delivered" || delivery.state === "skipped";
   return {
-    ...(await restoreMessage(kept, spool)),
+    ...message,
+    ...live,
     ...metadata,
     [kept.property]: describeDelivery(delivery),
     ...(!arrived && { error: describeError(delivery) }),
