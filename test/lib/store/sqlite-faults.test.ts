@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -96,9 +105,28 @@ test("a file that somebody removes is written again, with all that was in it", a
   const after = await store.accept(draftOf());
   expect(existsSync(file)).toBe(true);
   expect(notices).toEqual([expect.stringContaining("has removed the delivery store")]);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
   await store.close();
   expect(await idsOf(open())).toEqual([before.delivery.id, after.delivery.id]);
 });
+
+test.each([
+  ["an empty one", "", /has put another file in the place/],
+  ["no SQLite file", "This is a text. ".repeat(1_000), /is damaged. It was set aside as/],
+])(
+  "a file in whose place somebody puts another, %s, is made ready for use",
+  async (_what, content, notice) => {
+    const store = open();
+    await store.accept(draftOf());
+    writeFileSync(path.join(folder, "other"), content);
+    rmSync(`${file}-wal`);
+    renameSync(path.join(folder, "other"), file);
+    const drafts = Array.from({ length: 3 }, () => draftOf());
+    await Promise.all(drafts.map((draft) => store.accept(draft)));
+    expect(await idsOf(store)).toEqual(drafts.map(({ id }) => id));
+    expect(notices.join()).toMatch(notice);
+  },
+);
 
 test("a place where no file can be: nothing is acknowledged, and it works once it can", async () => {
   writeFileSync(path.join(folder, "data"), "in the way");

@@ -20,10 +20,20 @@ interface Waiting {
 /** One write to the disk serves all that came while the one before was under way. */
 const mostPerBatch = 500;
 
-/** A SQLite file, in a thread of its own. Opened at the first statement, and again after a fault. */
-export function openSqliteDatabase(knex: Knex, { file, onNotice }: SqliteFileOptions): SqlDatabase {
+/**
+ * A SQLite file, in a thread of its own. Opened at the first statement, and again after a fault.
+ * @param prepare makes a file ready for use each time that it was opened: it may be another one than before
+ */
+export function openSqliteDatabase(
+  knex: Knex,
+  { file, onNotice }: SqliteFileOptions,
+  prepare: (database: SqlDatabase) => Promise<void>,
+): SqlDatabase {
   const waiting: Waiting[] = [];
-  let batch: { id: number; parts: Waiting[] } | undefined;
+  /** The statements of `prepare`, which go before all others. */
+  const preparing: Waiting[] = [];
+  let prepared: { by: Worker; done: boolean } | undefined;
+  let batch: { id: number; parts: Waiting[]; from: Waiting[] } | undefined;
   let worker: Worker | undefined;
   let ending: Promise<unknown> | undefined;
   let batches = 0;
@@ -49,24 +59,45 @@ export function openSqliteDatabase(knex: Knex, { file, onNotice }: SqliteFileOpt
   };
 
   const flush = () => {
-    if (batch || ending || waiting.length === 0) return;
+    if (batch || ending || waiting.length + preparing.length === 0) return;
     worker ??= start();
-    batch = { id: ++batches, parts: waiting.splice(0, mostPerBatch) };
+    makeReady(worker);
+    const next = preparing.length === 0 && prepared?.done ? waiting : preparing;
+    if (next.length === 0) return;
+    batch = { id: ++batches, parts: next.splice(0, mostPerBatch), from: next };
     // Only what is under way keeps the process alive.
     worker.ref();
     const message: Batch = { id: batch.id, statements: batch.parts.map(({ statement }) => statement) };
     worker.postMessage(message);
   };
 
+  const makeReady = (opened: Worker) => {
+    // One that has begun goes on in the next thread; what it has done in the last one is then looked for anew.
+    if (prepared?.by === opened || prepared?.done === false) return;
+    const run = { by: opened, done: false };
+    prepared = run;
+    prepare({ knex, execute: executor(preparing), close })
+      .then(
+        () => {
+          run.done = true;
+        },
+        (error: Error) => {
+          prepared = undefined;
+          for (const { reject } of waiting.splice(0)) reject(error);
+        },
+      )
+      .finally(flush);
+  };
+
   const settle = (answer: Exclude<Answer, { notice: string }>) => {
     if (answer.id !== batch?.id) return;
-    const { parts } = batch;
+    const { parts, from } = batch;
     batch = undefined;
     worker?.unref();
     if ("outcomes" in answer) {
       for (const [at, part] of parts.entries()) settlePart(file, part, answer.outcomes[at] ?? noAnswer);
     } else {
-      if ("again" in answer) waiting.unshift(...parts);
+      if ("again" in answer) from.unshift(...parts);
       else for (const part of parts) settlePart(file, part, answer);
       restart();
     }
@@ -81,30 +112,31 @@ export function openSqliteDatabase(knex: Knex, { file, onNotice }: SqliteFileOpt
     worker = undefined;
   };
 
-  const run = (statement: Statement) =>
-    new Promise<StatementResult>((resolve, reject) => {
-      waiting.push({ statement, resolve, reject });
-      // A burst comes in one turn of the event loop: let all of it into one batch.
-      if (waiting.length === 1) setImmediate(flush);
-    });
-
-  return {
-    knex,
-    async execute(...builders) {
+  const executor =
+    (queue: Waiting[]): SqlDatabase["execute"] =>
+    async (...builders) => {
+      const run = (statement: Statement) =>
+        new Promise<StatementResult>((resolve, reject) => {
+          queue.push({ statement, resolve, reject });
+          // A burst comes in one turn of the event loop: let all of it into one batch.
+          if (queue.length === 1) setImmediate(flush);
+        });
       // Those that are handed over together are kept together.
       const results = await Promise.all(builders.flatMap(statementsOf).map(run));
       return results.at(-1) ?? { rows: [], changes: 0 };
-    },
-    async close() {
-      await ending;
-      const closing = worker;
-      if (!closing) return;
-      const exited = new Promise((resolve) => closing.once("exit", resolve));
-      closing.ref();
-      closing.postMessage("close");
-      await exited;
-    },
+    };
+
+  const close = async () => {
+    await ending;
+    const closing = worker;
+    if (!closing) return;
+    const exited = new Promise((resolve) => closing.once("exit", resolve));
+    closing.ref();
+    closing.postMessage("close");
+    await exited;
   };
+
+  return { knex, execute: executor(waiting), close };
 }
 
 const noAnswer: Outcome = { failure: { code: undefined, message: "its thread has not answered" } };

@@ -21,8 +21,7 @@ const notADatabase = 26;
  */
 export function openFile(file: string, notify: (notice: string) => void): OpenFile {
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-  // SQLite gives its log the rights of the file, which itself would be readable by all.
-  closeSync(openSync(file, "a", 0o600));
+  provide(file);
   let driver: SqliteDriver;
   try {
     driver = openSound(file);
@@ -44,7 +43,10 @@ export function openFile(file: string, notify: (notice: string) => void): OpenFi
       const found = statSync(file, { throwIfNoEntry: false });
       if (found?.ino === ino) return false;
       // What is in a removed file would be gone with this process.
-      if (!found) driver.exec(`VACUUM INTO ${quoted(file)}`);
+      if (!found) {
+        provide(file);
+        driver.exec(`VACUUM INTO ${quoted(file)}`);
+      }
       notify(
         found
           ? `Somebody has put another file in the place of the delivery store ${file}; it is used from now on.`
@@ -53,6 +55,11 @@ export function openFile(file: string, notify: (notice: string) => void): OpenFi
       return true;
     },
   };
+}
+
+/** SQLite gives its log the rights of the file, which itself would be readable by all. */
+function provide(file: string): void {
+  closeSync(openSync(file, "a", 0o600));
 }
 
 function openSound(file: string): SqliteDriver {

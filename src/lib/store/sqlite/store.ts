@@ -20,9 +20,8 @@ export interface SqliteStoreOptions extends SqliteFileOptions {
 export function createSqliteStore({ now, ...options }: SqliteStoreOptions): DeliveryStore {
   const backend = createLazyBackend(async () => {
     const knex = await dialectOf("better-sqlite3");
-    const database = openSqliteDatabase(knex, options);
+    const database = openSqliteDatabase(knex, options, migrate);
     try {
-      await migrate(database);
       // Nobody else can be at work: what was being sent when the last process ended is free at once.
       await database.execute(knex(table).where({ state: "sending" }).update({ claimable_at: 0 }));
     } catch (error) {
