@@ -7,7 +7,7 @@ const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
 
 export interface PruneLimits {
-  keep: ReadonlySet<string>;
+  needed: () => Promise<ReadonlySet<string>>;
   maxAgeMs: number;
   maxBytes: number;
   inTurn: Turns;
@@ -33,9 +33,13 @@ export async function pruneFolder(folder: string, limits: PruneLimits): Promise<
 
   let total = contents.reduce((sum, { size }) => sum + size, 0);
   contents.sort((a, b) => a.mtimeMs - b.mtimeMs);
-  for (const { name, size } of contents) {
-    if (limits.keep.has(name)) continue;
+  let needed: ReadonlySet<string> | undefined;
+  for (const { name, size, mtimeMs } of contents) {
     const spare = total > limits.maxBytes ? Math.min(limits.maxAgeMs, hourMs) : limits.maxAgeMs;
+    // Those that follow are younger still.
+    if (mtimeMs > now - spare) break;
+    needed ??= await limits.needed();
+    if (needed.has(name)) continue;
     if (!(await removeOlder(folder, name, now - spare, limits.inTurn))) continue;
     total -= size;
     removed++;

@@ -26,11 +26,12 @@ export interface Spool {
   has(sha256: string, size?: number): Promise<boolean>;
   /**
    * Removes content that is older than the spool's limit and, oldest first, what makes the spool larger
-   * than its limit; but nothing in `keep`, and for the sake of its size nothing of the last hour, which
-   * may belong to a delivery that is just being accepted. Also what a killed process left unfinished
+   * than its limit; but nothing that is needed, and for the sake of its size nothing of the last hour,
+   * which may belong to a delivery that is just being accepted. Also what a killed process left unfinished
    * more than a day ago. Returns how many files.
+   * @param needed is asked only when something is old enough to go
    */
-  prune(keep: ReadonlySet<string>): Promise<number>;
+  prune(needed: () => Promise<ReadonlySet<string>>): Promise<number>;
 }
 
 export interface PutOptions {
@@ -94,9 +95,9 @@ export function createSpool({ folder, maxAgeMs = sevenDaysMs, maxBytes = Infinit
       const file = pathOf(sha256);
       return streamOf(readAhead(lazyFeed(file, start)), { what: `the spool's file ${path.basename(file)}` });
     },
-    async prune(keep) {
+    async prune(needed) {
       try {
-        return await pruneFolder(folder, { keep, maxAgeMs, maxBytes, inTurn });
+        return await pruneFolder(folder, { needed, maxAgeMs, maxBytes, inTurn });
       } catch (error) {
         throw classifySpoolError(error, "be cleaned up");
       }

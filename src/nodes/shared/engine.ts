@@ -38,22 +38,28 @@ export function engineOf(RED: NodeAPI): Engine {
   return engine;
 }
 
-async function tidy({ store, spool }: Engine): Promise<void> {
+/** Forgets old deliveries, and what only they needed of the spool. */
+export async function tidy({ store, spool }: Engine): Promise<void> {
   await store.prune(history);
+  await spool.prune(() => neededOf(store));
+}
+
+/** Also of those that have ended and are still to be told of: their messages are restored from the spool. */
+async function neededOf(store: DeliveryStore): Promise<Set<string>> {
   const needed = new Set<string>();
-  let after: string | undefined;
-  do {
-    const page = await store.list(
-      { states: ["queued", "sending", "waiting", "failed"] },
-      { limit: 1_000, ...(after !== undefined && { after }) },
-    );
-    for (const { source, message } of page.deliveries) {
-      if (source.kind === "spool") needed.add(source.sha256);
-      for (const { sha256 } of (message as KeptMessage).large) needed.add(sha256);
-    }
-    after = page.next;
-  } while (after !== undefined);
-  await spool.prune(needed);
+  for (const filter of [{ states: ["waiting", "failed"] }, { announced: false }] as const) {
+    let after: string | undefined;
+    do {
+      // Small pages: all that a page holds is read in one go, while nothing else can run.
+      const page = await store.list(filter, { limit: 50, ...(after !== undefined && { after }) });
+      for (const { source, message } of page.deliveries) {
+        if (source.kind === "spool") needed.add(source.sha256);
+        for (const { sha256 } of (message as KeptMessage).large) needed.add(sha256);
+      }
+      after = page.next;
+    } while (after !== undefined);
+  }
+  return needed;
 }
 
 const toStart = new WeakMap<object, Set<() => void>>();

@@ -12,13 +12,14 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { Readable } from "node:stream";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createSpool, DeliveryError, openSource, type SpoolSpec } from "../../../src/lib";
 import { classifySpoolError } from "../../../src/lib/sources/source-errors";
 import { failureOf, readAll, temporaryFolder, temporarySpool, until, withoutRootRights } from "./folder";
 
 const sha256Of = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
 const hourMs = 60 * 60 * 1000;
+const nothing = async () => new Set<string>();
 
 function age(file: string, ms: number): void {
   const seconds = (Date.now() - ms) / 1000;
@@ -231,7 +232,7 @@ describe("pruning", () => {
       { young: hourMs, old: 3 * hourMs, wanted: 30 * hourMs },
       { maxAgeMs: 2 * hourMs },
     );
-    expect(await spool.prune(new Set([digests.wanted ?? ""]))).toBe(1);
+    expect(await spool.prune(async () => new Set([digests.wanted ?? ""]))).toBe(1);
     expect(left()).toEqual(["young", "wanted"]);
   });
 
@@ -246,20 +247,27 @@ describe("pruning", () => {
       },
       { maxBytes: 35 },
     );
-    expect(await spool.prune(new Set([digests["a of 10 b."] ?? ""]))).toBe(2);
+    expect(await spool.prune(async () => new Set([digests["a of 10 b."] ?? ""]))).toBe(2);
     expect(left()).toEqual(["a of 10 b.", "d of 10 b.", "e of 10 b."]);
+  });
+
+  test("asks what is needed only when something may have to go", async () => {
+    const { spool } = await spoolWith({ young: hourMs }, { maxAgeMs: 2 * hourMs });
+    const asked = vi.fn(nothing);
+    expect(await spool.prune(asked)).toBe(0);
+    expect(asked).not.toHaveBeenCalled();
   });
 
   test("never removes what was put a moment ago, however little is allowed", async () => {
     const { spool, left } = await spoolWith({ fresh: 0 }, { maxBytes: 0 });
-    expect(await spool.prune(new Set())).toBe(0);
+    expect(await spool.prune(nothing)).toBe(0);
     expect(left()).toEqual(["fresh"]);
   });
 
   test("counts from the last put", async () => {
     const { spool, left } = await spoolWith({ again: 10 * hourMs }, { maxAgeMs: hourMs });
     await spool.put(Readable.from(["again"]));
-    expect(await spool.prune(new Set())).toBe(0);
+    expect(await spool.prune(nothing)).toBe(0);
     expect(left()).toEqual(["again"]);
   });
 
@@ -269,7 +277,7 @@ describe("pruning", () => {
     for (const name of names) writeFileSync(path.join(folder, name), "…");
     age(path.join(folder, "dead.tmp"), 25 * hourMs);
     age(path.join(folder, "README"), 1000 * hourMs);
-    expect(await spool.prune(new Set())).toBe(1);
+    expect(await spool.prune(nothing)).toBe(1);
     expect(readdirSync(folder).filter((name) => names.includes(name))).toEqual(["README", "busy.tmp"]);
   });
 
@@ -278,12 +286,12 @@ describe("pruning", () => {
     for (let round = 0; round < 20; round++) {
       const content = `round ${round % 3}`;
       const { sha256 } = await spool.put(Readable.from([content]));
-      const [written] = await Promise.all([spool.put(Readable.from([content])), spool.prune(new Set())]);
+      const [written] = await Promise.all([spool.put(Readable.from([content])), spool.prune(nothing)]);
       expect(await spool.has(sha256, written.size)).toBe(true);
     }
   });
 
   test("of a folder that does not exist yet is nothing", async () => {
-    expect(await createSpool({ folder: "/nowhere/spool" }).prune(new Set())).toBe(0);
+    expect(await createSpool({ folder: "/nowhere/spool" }).prune(nothing)).toBe(0);
   });
 });
