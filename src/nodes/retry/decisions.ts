@@ -60,34 +60,43 @@ export function createDecisions(node: Node, { store, spool }: Engine): Decisions
     },
   });
 
+  const decide = async (policy: RetryPolicy, caller: Caller): Promise<void> => {
+    const id = failedDelivery(caller.msg);
+    const { state, delivery } = await retryDelivery(store, { id, policy, by: node.id });
+    if (state === "waiting") {
+      const at = new Date(delivery.dueAt).toLocaleTimeString();
+      const next = describeDelivery(delivery).attempt + 1;
+      node.status(statusOf.waiting(`attempt ${next} at ${at}: ${shortName(delivery)}`));
+      shownId = id;
+      caller.send([withRecord(caller.msg, delivery), null]);
+    } else if (state === "gave-up") {
+      callers.set(id, caller);
+      await announcer.announce(delivery);
+      callers.delete(id);
+    } else if (delivery) {
+      // Two wires lead here, or two retry nodes were asked: the first decision stands.
+      node.warn(`Delivery ${id} is ${delivery.state} already; it is left alone.`);
+    } else {
+      throw new DeliveryError(
+        "invalid",
+        "This delivery is not known here (any more), so it cannot be retried.",
+      );
+    }
+  };
+  const underWay = new Set<Promise<void>>();
+
   return {
-    async decide(policy, caller) {
-      const id = failedDelivery(caller.msg);
-      const { state, delivery } = await retryDelivery(store, { id, policy, by: node.id });
-      if (state === "waiting") {
-        const at = new Date(delivery.dueAt).toLocaleTimeString();
-        const next = describeDelivery(delivery).attempt + 1;
-        node.status(statusOf.waiting(`attempt ${next} at ${at}: ${shortName(delivery)}`));
-        shownId = id;
-        caller.send([withRecord(caller.msg, delivery), null]);
-      } else if (state === "gave-up") {
-        callers.set(id, caller);
-        await announcer.announce(delivery);
-        callers.delete(id);
-      } else if (delivery) {
-        // Two wires lead here, or two retry nodes were asked: the first decision stands.
-        node.warn(`Delivery ${id} is ${delivery.state} already; it is left alone.`);
-      } else {
-        throw new DeliveryError(
-          "invalid",
-          "This delivery is not known here (any more), so it cannot be retried.",
-        );
-      }
+    decide(policy, caller) {
+      const deciding = decide(policy, caller).finally(() => underWay.delete(deciding));
+      underWay.add(deciding);
+      return deciding;
     },
     announceLeftOver: () => announcer.announceLeftOver(),
     async close() {
       stopListening();
       await announcer.close();
+      // The next node looks once for what is to be told: what is being given up must be in the store by then.
+      await Promise.allSettled(underWay);
     },
   };
 }
