@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { renderTemplate, type TemplateView } from "../templates";
 import type { Notification } from "../types";
 import { reportView } from "./report";
@@ -109,10 +109,11 @@ export function composeNotification(request: NotificationRequest): Notification 
   const failed = outcome === "gave-up";
   const subject = request.subjectTemplate ?? (failed ? defaultFailedSubject : defaultDeliveredSubject);
   const text = request.textTemplate ?? (failed ? defaultFailedText : defaultDeliveredText);
-  const view = reportView(request.view, timeZone);
+  const known = failed ? withoutSuccess(request.view) : request.view;
+  const view = reportView(known, timeZone);
   const options = timeZone === undefined ? {} : { timeZone };
   return {
-    id: `${notifierId}:${deliveryIdOf(request.view)}:${outcome}`,
+    id: `${notifierId}:${subjectOf(known)}:${outcome}`,
     subject: renderTemplate(subject, view, options).replace(/\s+/g, " ").trim(),
     text: renderTemplate(text, view, options),
     recipients: [...recipients],
@@ -120,9 +121,27 @@ export function composeNotification(request: NotificationRequest): Notification 
   };
 }
 
-/** A failure without a delivery is told of once for each message. */
-function deliveryIdOf({ delivery, msg }: TemplateView): string {
+/** What fails after a delivery has arrived is not that delivery. */
+function withoutSuccess({ delivery, ...view }: TemplateView): TemplateView {
+  const { state } = (delivery ?? {}) as { state?: string };
+  return state === "delivered" || state === "skipped" ? view : { ...view, delivery };
+}
+
+interface KnownMessage {
+  error?: { deliveryId?: string; message?: string; source?: { id?: string } };
+  _msgid?: string;
+}
+
+/**
+ * What the notification is about. A failure without a delivery is told of once for each message and reason:
+ * all messages that a loop has sent may have the same id.
+ */
+function subjectOf({ delivery, msg }: TemplateView): string {
   const { id } = (delivery ?? {}) as { id?: string };
-  const { error, _msgid } = (msg ?? {}) as { error?: { deliveryId?: string }; _msgid?: string };
-  return id ?? error?.deliveryId ?? _msgid ?? randomUUID();
+  const { error, _msgid } = (msg ?? {}) as KnownMessage;
+  const known = id ?? error?.deliveryId;
+  if (known !== undefined) return known;
+  if (_msgid === undefined) return randomUUID();
+  const reason = createHash("sha256").update(`${error?.source?.id}\0${error?.message}`).digest("hex");
+  return `${_msgid}:${reason.slice(0, 16)}`;
 }

@@ -166,10 +166,26 @@ ${failure.stack}
       error: { message: "x is not defined", source: { id: "f", type: "function" } },
     };
     const notification = compose({ msg }, { outcome: "gave-up" });
-    expect(notification.id).toBe("n1:m1:gave-up");
+    expect(notification.id).toMatch(/^n1:m1:[0-9a-f]{16}:gave-up$/);
     expect(notification.subject).toBe("Failed before a delivery");
     expect(notification.text).toMatch(/Reason: {6}x is not defined\nWhat to do: {2}Look at/);
     expect(notification.text).not.toMatch(/Target|kind|undefined|Attempts/);
+  });
+
+  test("tells of each failure of a loop whose messages all have one id, and of each once", () => {
+    const id = (message: string, source: string) =>
+      compose({ msg: { _msgid: "m1", error: { message, source: { id: source } } } }, { outcome: "gave-up" })
+        .id;
+    expect(new Set([id("a is missing", "f"), id("b is missing", "f"), id("a is missing", "g")]).size).toBe(3);
+    expect(id("a is missing", "f")).toBe(id("a is missing", "f"));
+  });
+
+  test("never calls a delivery failed that has arrived before something else went wrong", () => {
+    const msg = { _msgid: "m1", error: { message: "x is not defined", source: { id: "f" } } };
+    const { subject, text } = compose({ delivery: delivered, msg }, { outcome: "gave-up" });
+    expect(subject).toBe("Failed before a delivery");
+    expect(text).toMatch(/^Something failed.*\n\nReason: {6}x is not defined\n/);
+    expect(text).not.toContain("künden.csv");
   });
 
   test("has advice for every kind of error", () => {
