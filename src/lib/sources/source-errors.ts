@@ -73,11 +73,16 @@ function transient(error: unknown): { code: string | undefined; kind: ErrorKind 
 }
 
 function sentenceOf(error: unknown): string {
-  if (!(error instanceof Error)) return `${String(error)}.`;
+  if (!(error instanceof Error)) return `${withoutLogins(String(error))}.`;
   const { message, cause } = error;
   const reason = cause instanceof Error && !message.includes(cause.message) ? ` (${cause.message})` : "";
-  const text = `${message || error.name}${reason}`;
+  const text = withoutLogins(`${message || error.name}${reason}`);
   return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+/** `fetch` quotes an address whole, with the user and the password in it. */
+function withoutLogins(text: string): string {
+  return text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#]*@/gi, "$1***@");
 }
 
 /** Failures of the spool are failures of this machine. */

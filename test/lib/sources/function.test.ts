@@ -121,6 +121,12 @@ describe("a function", () => {
       /failed: undefined\./,
     ],
     ["rejects", () => Promise.reject(new Error("later")), "invalid", /failed: later\./],
+    [
+      "gives fetch an address with a password",
+      async () => fetch("http://user:canary@127.0.0.1/a@b.csv"),
+      "invalid",
+      /failed: .*http:\/\/\*\*\*@127\.0\.0\.1\/a@b\.csv\.$/,
+    ],
     ["meets the network", () => Promise.reject(refused), "unavailable", /connect ECONNREFUSED/],
     [
       "meets the network in fetch",
