@@ -57,7 +57,7 @@ function openLibsql(): Open {
     const Database = load("libsql") as new (file: string) => Library;
     return (file) => new Database(file);
   } catch (cause) {
-    throw new Error("The package libsql could not be loaded. Install it, or use Node.js 24.", { cause });
+    throw new Error("The package libsql could not be loaded. Install it, or use Node.js 24", { cause });
   }
 }
 
