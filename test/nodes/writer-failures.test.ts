@@ -76,7 +76,12 @@ describe("a message that makes no delivery", () => {
     ["no content", {}, {}, /nothing to deliver/],
     ["an empty payload", {}, { payload: null }, /nothing to deliver/],
     ["a function", {}, { payload: () => 1 }, /function cannot be delivered/],
-    ["a source that is none", {}, { source: "a.txt" }, /source must be an object/],
+    [
+      "a source that is none",
+      {},
+      { source: "a.txt" },
+      /source must be an object.*delete it to deliver msg\.payload/,
+    ],
     ["a source of no kind", {}, { source: { name: "x" } }, /kind must be text, bytes, file, url or spool/],
     [
       "a source that names a host",

@@ -10,6 +10,7 @@ import {
   type SourceSpec,
   type Spool,
   type TemplateView,
+  toDeliveryError,
   type Writer,
   writerAttempt,
 } from "../../lib";
@@ -140,9 +141,20 @@ function sourceOf(msg: NodeMessage): SourceSpec {
     const fileName = typeof msg.filename === "string" ? path.basename(msg.filename) : "";
     return payloadSource(msg.payload, { name: fileName || payloadName(msg.payload) });
   }
-  const source = readSourceSpec(msg.source);
+  const source = readSource(msg.source);
   if (source.kind === "url") {
     throw new DeliveryError("invalid", "A message cannot name a host. Use a data source node for the URL.");
   }
   return source;
+}
+
+/** Other nodes have a `msg.source` of their own: who meets one must hear what it is to a writer. */
+function readSource(source: unknown): SourceSpec {
+  try {
+    return readSourceSpec(source);
+  } catch (error) {
+    const { message } = toDeliveryError(error);
+    const advice = "It is msg.source, which a data source node sets: delete it to deliver msg.payload.";
+    throw new DeliveryError("invalid", `${message} ${advice}`);
+  }
 }
