@@ -16,8 +16,8 @@ const slow = ["test/lib/**/*.contract.test.ts", "test/lib/**/*-faults.test.ts", 
 const below = (folder: string) => [`test/${folder}/**/*.test.ts`];
 
 const projects: Record<string, Project> = {
-  unit: { include: below("lib"), exclude: slow, testTimeout: 10_000, turn: 0, maxWorkers: 2 },
-  contracts: { include: slow, testTimeout: 10_000, turn: 0, maxWorkers: 2 },
+  unit: { include: below("lib"), exclude: slow, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
+  contracts: { include: slow, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
   nodes: { include: below("nodes"), isolate: false, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
   servers: { include: below("servers"), testTimeout: 60_000, turn: 1, maxWorkers: 1 },
   package: { include: below("package"), testTimeout: 60_000, turn: 2, maxWorkers: 1 },

@@ -22,7 +22,7 @@ const program = (port: number, close: boolean) => `
     });
 `;
 
-test("a process ends once its connection is closed", async () => {
+test("a process ends once its connection is closed", { timeout: 40_000 }, async () => {
   const server = await startServer();
   const { stdout } = await run(program(server.port, true));
   const [sent, lingeredMs] = stdout.split("\n");
