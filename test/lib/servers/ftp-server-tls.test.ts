@@ -80,8 +80,8 @@ function emptyAfterHandshake(client: Client): Readable {
       if (asked) return;
       asked = true;
       const timer = setInterval(() => {
-        const socket = client.ftp.dataSocket as TLSSocket | undefined;
-        if (!socket?.getProtocol?.()) return;
+        const socket = client.ftp.dataSocket as (TLSSocket & { secureConnecting?: boolean }) | undefined;
+        if (socket?.secureConnecting !== false) return;
         clearInterval(timer);
         this.push(null);
       }, 5);
