@@ -33,3 +33,8 @@ export function scrub(text: string, secrets: readonly string[]): string {
   }
   return result;
 }
+
+/** Begins a sentence with what stands within sentences otherwise: `the FTP server …`. */
+export function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

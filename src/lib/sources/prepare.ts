@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { DeliveryError } from "../errors";
+import { capitalised } from "../quotation";
 import type {
   BytesSpec,
   FileSpec,
@@ -15,7 +16,7 @@ import type {
 import { contentFeed, onceFeed } from "./content";
 import { comparePin, openFile, statFile } from "./file";
 import { functionFeed } from "./function-feed";
-import { capitalised, type Feed, streamOf } from "./reading";
+import { type Feed, streamOf } from "./reading";
 import { cancelled, classifyStreamError, tooLarge } from "./source-errors";
 import { checkMediaType, checkName } from "./spec";
 import { notThere, type Spool } from "./spool";

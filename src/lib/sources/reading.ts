@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { DeliveryError } from "../errors";
+import { capitalised } from "../quotation";
 import type { ReadOptions, SourceReading } from "../types";
 import { cancelled } from "./source-errors";
 
@@ -161,8 +162,4 @@ function stalled(what: string, stallTimeoutMs: number): DeliveryError {
     `${capitalised(what)} gave nothing for ${Math.round(stallTimeoutMs / 100) / 10} seconds.`,
     { code: "ETIMEDOUT" },
   );
-}
-
-export function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

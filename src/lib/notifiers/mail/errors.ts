@@ -1,5 +1,5 @@
 import { classifyCommonError, DeliveryError, type ErrorKind, isAbortError } from "../../errors";
-import { harmlessCause, quote } from "../../quotation";
+import { capitalised, harmlessCause, quote } from "../../quotation";
 
 export interface SmtpErrorPlace {
   /** `the mail server mail.example.com:587`. */
@@ -171,8 +171,4 @@ function networkCode({ code, originalCode, timeoutType }: SmtpFailure): string {
   }
   if (timeoutType !== undefined) return "ETIMEDOUT";
   return originalCode ?? code;
-}
-
-function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

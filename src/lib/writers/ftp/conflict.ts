@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { DeliveryError } from "../../errors";
+import { capitalised } from "../../quotation";
 import type { DataSource, Receipt } from "../../types";
 import { numberedName } from "../target-name";
-import { capitalised } from "./errors";
 import { alreadyThere, type Job, locationOf, pathsOf } from "./job";
 import { compareContent, fileState } from "./remote-files";
 import type { FtpSession } from "./session";

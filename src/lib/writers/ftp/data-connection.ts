@@ -1,7 +1,8 @@
 import { isIPv6, Socket, type SocketConstructorOpts } from "node:net";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { classifyCommonError, DeliveryError } from "../../errors";
-import { capitalised, type FtpReply } from "./errors";
+import { capitalised } from "../../quotation";
+import type { FtpReply } from "./errors";
 import type { FtpSession } from "./session";
 
 /** How much may wait in our own process for the network: enough to read on while it sends. */

@@ -1,4 +1,5 @@
-import { classifyCommonError, codeOf, DeliveryError, type ErrorKind } from "../../errors";
+import { classifyCommonError, DeliveryError, type ErrorKind } from "../../errors";
+import { capitalised, harmlessCause, quote } from "../../quotation";
 
 /** A server's answer: RFC 959 §4.2. */
 export interface FtpReply {
@@ -159,7 +160,7 @@ function utf8Hint(reply: FtpReply, { path, utf8 }: FtpErrorPlace): string {
 }
 
 function loss(error: unknown, place: FtpErrorPlace): DeliveryError {
-  const cause = harmless(error, place.secrets);
+  const cause = harmlessCause(error, place.secrets);
   const common = classifyCommonError(cause, place.where);
   if (common) return common;
   const message = error instanceof Error ? error.message : String(error);
@@ -185,42 +186,4 @@ function during({ step, path }: FtpErrorPlace): string {
     read: `while reading ${named}`,
   };
   return doing[step];
-}
-
-/** The parts of an error that hold no secret: TLS errors carry whole certificates, replies may echo a user. */
-function harmless(error: unknown, secrets: readonly string[] = []): Error {
-  const cause = new Error(scrub(error instanceof Error ? error.message : String(error), secrets));
-  if (error instanceof Error) {
-    cause.name = error.name;
-    if (error.stack !== undefined) cause.stack = scrub(error.stack, secrets);
-  }
-  const code = codeOf(error);
-  return code === undefined ? cause : Object.assign(cause, { code });
-}
-
-const longestQuote = 200;
-
-/** A reply on one line, without what must not be shown. */
-function quote(text: string, secrets: readonly string[] = []): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a server may send anything
-  const line = scrub(text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, " ").trim(), secrets);
-  const cut = line.length > longestQuote ? `${line.slice(0, longestQuote)}…` : line;
-  return /[.!?…]$/.test(cut) ? cut : `${cut}.`;
-}
-
-function scrub(text: string, secrets: readonly string[]): string {
-  let result = text;
-  for (const secret of secrets) {
-    if (secret === "") continue;
-    const literal = secret.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    // A short secret is taken out as a word only, or a password "e" would make every reply unreadable.
-    const pattern = secret.length >= 4 ? literal : `(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`;
-    result = result.replace(new RegExp(pattern, "giu"), "***");
-  }
-  return result;
-}
-
-/** Begins a sentence with `the FTP server …`. */
-export function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

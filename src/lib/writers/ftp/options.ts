@@ -1,5 +1,5 @@
-import { X509Certificate } from "node:crypto";
 import { isIPv6 } from "node:net";
+import { readAuthorities } from "../../authorities";
 import { type OptionReader, readOptions } from "../../options";
 import { type ConflictPolicy, conflictPolicies } from "../target-name";
 
@@ -106,18 +106,4 @@ function readRoot(options: OptionReader): string {
   const segments = root.split("/").filter((segment) => segment !== "" && segment !== ".");
   if (segments.includes("..")) options.problem('root must not hold ".."');
   return (root.startsWith("/") ? "/" : "") + segments.join("/");
-}
-
-function readAuthorities(options: OptionReader): string | undefined {
-  const ca = options.optionalString("ca");
-  if (ca === undefined) return undefined;
-  const certificates = ca.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-  try {
-    for (const certificate of certificates) new X509Certificate(certificate);
-  } catch {
-    certificates.length = 0;
-  }
-  // Node.js would silently ignore what it cannot read, and then trust nobody.
-  if (certificates.length === 0) options.problem("ca must hold certificates in PEM format");
-  return ca;
 }

@@ -1,6 +1,7 @@
 import { DeliveryError } from "../../errors";
+import { capitalised } from "../../quotation";
 import { keepClear } from "./conflict";
-import { capitalised, type FtpReply } from "./errors";
+import type { FtpReply } from "./errors";
 import { alreadyThere, type Job, locationOf, pathsOf } from "./job";
 import { fileState, isFolder } from "./remote-files";
 import type { FtpSession } from "./session";

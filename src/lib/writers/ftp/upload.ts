@@ -1,5 +1,5 @@
 import { DeliveryError } from "../../errors";
-import { capitalised } from "./errors";
+import { capitalised } from "../../quotation";
 import { emptyUpload, type Job, pathsOf } from "./job";
 import { fileState, isFolder, makeFolders, serverSha256 } from "./remote-files";
 import type { FtpSession } from "./session";

@@ -1,4 +1,5 @@
 import { classifyCommonError, codeOf, DeliveryError, isAbortError } from "../../errors";
+import { capitalised } from "../../quotation";
 import { rulesByCode, rulesByStatus, type S3Rule, unknownRule, unsupported } from "./error-rules";
 import type { S3ConnectionOptions } from "./options";
 
@@ -208,8 +209,4 @@ function scrub(text: string, secrets: readonly string[]): string {
   );
   line = line.replace(/\b(AKIA|ASIA)[A-Z0-9]{12,}\b/g, "***");
   return line.length > longestQuote ? `${line.slice(0, longestQuote)}…` : line;
-}
-
-function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

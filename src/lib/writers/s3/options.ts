@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { readAuthorities } from "../../authorities";
 import { DeliveryError } from "../../errors";
 import { type OptionReader, readOptions, type StringCheck } from "../../options";
 import { type ConflictPolicy, conflictPolicies } from "../target-name";
@@ -191,20 +191,6 @@ function readKeys(options: OptionReader, authentication: S3ConnectionOptions["au
   if (needed && accessKeyId === undefined) options.problem("accessKeyId is missing");
   if (needed && secretAccessKey === undefined) options.problem("secretAccessKey is missing");
   return { accessKeyId, secretAccessKey, sessionToken };
-}
-
-function readAuthorities(options: OptionReader): string | undefined {
-  const ca = options.optionalString("ca");
-  if (ca === undefined) return undefined;
-  const certificates = ca.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-  try {
-    for (const certificate of certificates) new X509Certificate(certificate);
-  } catch {
-    certificates.length = 0;
-  }
-  // Node.js would silently ignore what it cannot read, and then trust nobody.
-  if (certificates.length === 0) options.problem("ca must hold certificates in PEM format");
-  return ca;
 }
 
 function readLifecycle(options: OptionReader, input: unknown): S3LifecycleRule | undefined {
