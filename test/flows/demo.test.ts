@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startNodeRed } from "../../demo/node-red";
 import { ensureBuilt, packageRoot } from "../support/built-package";
+import { freePort } from "../support/free-port";
 
 let temporary: string;
 const started: Demo[] = [];
@@ -67,13 +68,6 @@ async function takePort(): Promise<{ server: Server; port: number }> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   return { server, port: (server.address() as AddressInfo).port };
-}
-
-async function freePort(): Promise<number> {
-  const { server, port } = await takePort();
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 test("--once delivers everything, reads it back, gets the mails and exits with 0", async () => {

@@ -5,23 +5,13 @@ import path from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { sha256Of } from "../support/sources";
+import { useDataSource } from "./support/flows";
 import { type Message, useRuntime } from "./support/runtime";
 import { dataSource, ends, ftpConnection, ftpWriter, useServers, watchers } from "./support/servers";
 
 const runtime = useRuntime();
 const servers = useServers();
-async function load(settings: Record<string, unknown>): Promise<void> {
-  await runtime.load([dataSource(settings), ...ends("out"), ...watchers("source")]);
-}
-
-async function sourceOf(
-  settings: Record<string, unknown>,
-  msg: Message = { payload: "p" },
-): Promise<Message> {
-  await load(settings);
-  runtime.send("source", msg);
-  return runtime.next("out");
-}
+const { load, sourceOf } = useDataSource(runtime);
 
 /** What the spool keeps, delivered to a file of the FTP server's. */
 async function contentOf(

@@ -6,10 +6,11 @@ import path from "node:path";
 import { inspect, types } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sha256Of } from "../support/sources";
+import { useDataSource } from "./support/flows";
 import { type Message, useRuntime } from "./support/runtime";
-import { dataSource, ends, watchers } from "./support/servers";
 
 const runtime = useRuntime();
+const { sourceOf } = useDataSource(runtime);
 let web: Server;
 let address: string;
 
@@ -25,19 +26,6 @@ beforeAll(async () => {
 afterAll(() => {
   web.close();
 });
-
-async function load(settings: Record<string, unknown>): Promise<void> {
-  await runtime.load([dataSource(settings), ...ends("out"), ...watchers("source")]);
-}
-
-async function sourceOf(
-  settings: Record<string, unknown>,
-  msg: Message = { payload: "p" },
-): Promise<Message> {
-  await load(settings);
-  runtime.send("source", msg);
-  return runtime.next("out");
-}
 
 /** Everything that could not be a message's: it must survive cloning and a database. */
 function expectPlain(value: unknown): void {

@@ -1,44 +1,11 @@
-import { beforeEach, describe, expect, test } from "vitest";
-import { type FlowNode, useRuntime } from "./support/runtime";
-import {
-  bucket,
-  credentialsOf,
-  ends,
-  ftpConnection,
-  notify,
-  retry,
-  s3Connection,
-  s3Writer,
-  smtpConnection,
-  useServers,
-  watchers,
-} from "./support/servers";
+import { describe, expect, test } from "vitest";
+import { useNotify } from "./support/flows";
+import type { FlowNode } from "./support/runtime";
+import { bucket, notify, retry, s3Writer, smtpConnection } from "./support/servers";
 
-const servers = useServers();
-const runtime = useRuntime();
-
-beforeEach(() => {
-  servers.smtp.hook = undefined;
-  servers.ftp.hook = undefined;
-});
-
-async function load(...nodes: FlowNode[]): Promise<void> {
-  await runtime.load(
-    [
-      s3Connection(servers),
-      ftpConnection(servers),
-      smtpConnection(servers),
-      ...nodes,
-      ...ends("delivered", "failed", "sent", "unsent", "gaveUp", "retrying"),
-      ...watchers("notify"),
-    ],
-    credentialsOf(servers),
-  );
-}
+const { servers, runtime, load, mailsAbout } = useNotify();
 
 const told = { wires: [["notify"], ["notify"]] };
-const mailsAbout = (subject: RegExp) =>
-  servers.smtp.messages.filter((mail) => subject.test(mail.subject ?? ""));
 
 describe("a notification", () => {
   test("is sent once for each delivery and outcome, over however many wires", async () => {

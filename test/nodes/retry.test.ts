@@ -1,49 +1,10 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { beforeEach, describe, expect, test } from "vitest";
-import { type FlowNode, useRuntime } from "./support/runtime";
-import {
-  bucket,
-  credentialsOf,
-  ends,
-  ftpConnection,
-  ftpWriter,
-  retry,
-  s3Connection,
-  s3Writer,
-  useServers,
-  watchers,
-} from "./support/servers";
+import { describe, expect, test } from "vitest";
+import { quick, useRetry } from "./support/flows";
+import { bucket, ftpWriter, s3Writer } from "./support/servers";
 
-const servers = useServers();
-const runtime = useRuntime();
-
-/** Fails the first so many uploads. */
-function failStor(times: number, reply = "450 Busy"): void {
-  let left = times;
-  servers.ftp.hook = (command) => (command === "STOR" && left-- > 0 ? { reply } : undefined);
-}
-
-beforeEach(() => {
-  servers.ftp.hook = undefined;
-});
-
-const quick = { preset: "custom", attempts: "3", firstDelaySeconds: "0.05", jitterPercent: "0" };
-
-async function load(policy: Record<string, unknown>, ...nodes: FlowNode[]): Promise<void> {
-  const writers = nodes.length > 0 ? nodes : [ftpWriter({ wires: [["delivered"], ["retry", "failed"]] })];
-  await runtime.load(
-    [
-      s3Connection(servers),
-      ftpConnection(servers),
-      ...writers,
-      retry(policy),
-      ...ends("delivered", "failed", "retrying", "gaveUp"),
-      ...watchers("retry"),
-    ],
-    credentialsOf(servers),
-  );
-}
+const { servers, runtime, load, failStor } = useRetry();
 
 describe("a failed delivery", () => {
   test("goes back to its writer by itself, with the message as it was accepted", async () => {

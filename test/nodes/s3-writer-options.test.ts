@@ -1,21 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { useRuntime } from "./support/runtime";
-import { bucket, credentialsOf, ends, s3Connection, s3Writer, useServers, watchers } from "./support/servers";
+import { useS3Writer } from "./support/flows";
+import { bucket } from "./support/servers";
 
-const servers = useServers();
-const runtime = useRuntime();
-
-async function load(settings: Record<string, unknown> = {}): Promise<void> {
-  const nodes = [
-    s3Connection(servers),
-    s3Writer(settings),
-    ...ends("delivered", "failed"),
-    ...watchers("writer"),
-  ];
-  await runtime.load(nodes, credentialsOf(servers));
-}
-
-const stored = (key: string, name = bucket) => servers.s3.buckets.get(name)?.objects.get(key);
+const { servers, runtime, load, stored } = useS3Writer();
 
 describe("the options of an S3 writer", () => {
   test("reach the object", async () => {

@@ -4,23 +4,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { useRuntime } from "./support/runtime";
-import { bucket, credentialsOf, ends, s3Connection, s3Writer, useServers, watchers } from "./support/servers";
+import { useS3Writer } from "./support/flows";
+import { bucket } from "./support/servers";
 
-const servers = useServers();
-const runtime = useRuntime();
-
-async function load(settings: Record<string, unknown> = {}): Promise<void> {
-  const nodes = [
-    s3Connection(servers),
-    s3Writer(settings),
-    ...ends("delivered", "failed"),
-    ...watchers("writer"),
-  ];
-  await runtime.load(nodes, credentialsOf(servers));
-}
-
-const stored = (key: string, name = bucket) => servers.s3.buckets.get(name)?.objects.get(key);
+const { servers, runtime, load, stored } = useS3Writer();
 
 describe("the message that an S3 writer passes on", () => {
   test("keeps everything and gains the delivery", async () => {

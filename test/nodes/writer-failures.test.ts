@@ -1,29 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { useRuntime } from "./support/runtime";
-import {
-  credentialsOf,
-  ends,
-  ftpConnection,
-  ftpWriter,
-  s3Connection,
-  s3Writer,
-  useServers,
-  watchers,
-} from "./support/servers";
+import { useWriters } from "./support/flows";
+import { ftpWriter, s3Writer } from "./support/servers";
 
-const servers = useServers();
-const runtime = useRuntime();
-
-const nodesFor = (...writers: Parameters<typeof runtime.load>[0]) => [
-  s3Connection(servers),
-  ftpConnection(servers),
-  ...writers,
-  ...ends("delivered", "failed"),
-  ...watchers("writer"),
-];
-
-const load = (...writers: Parameters<typeof runtime.load>[0]) =>
-  runtime.load(nodesFor(...writers), credentialsOf(servers));
+const { servers, runtime, load } = useWriters();
 
 describe.each([
   ["an S3 writer", () => s3Writer({ bucket: "not-there" }), "missing", "NoSuchBucket"],

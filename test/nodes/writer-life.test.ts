@@ -2,32 +2,10 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { useRuntime } from "./support/runtime";
-import {
-  bucket,
-  credentialsOf,
-  ends,
-  ftpConnection,
-  ftpWriter,
-  s3Connection,
-  s3Writer,
-  useServers,
-  watchers,
-} from "./support/servers";
+import { useWriters } from "./support/flows";
+import { bucket, ftpWriter, s3Writer } from "./support/servers";
 
-const servers = useServers();
-const runtime = useRuntime();
-
-const nodesFor = (...writers: Parameters<typeof runtime.load>[0]) => [
-  s3Connection(servers),
-  ftpConnection(servers),
-  ...writers,
-  ...ends("delivered", "failed"),
-  ...watchers("writer"),
-];
-
-const load = (...writers: Parameters<typeof runtime.load>[0]) =>
-  runtime.load(nodesFor(...writers), credentialsOf(servers));
+const { servers, runtime, load } = useWriters();
 
 describe("the status of a writer", () => {
   test("tells the percentage and the speed, then what waits, then the result", async () => {

@@ -2,12 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ParsedMail, simpleParser } from "mailparser";
 import { createAuthority } from "./certificates";
+import { freePort } from "./free-port";
 import { startSaslServer } from "./sasl-server";
 
 export const postfixPath = "/usr/sbin/postfix";
@@ -153,16 +154,6 @@ async function waitForMails(folder: string, count: number): Promise<ParsedMail[]
     return Promise.all(names.sort().map(async (name) => simpleParser(await readFile(join(folder, name)))));
   }
   throw new Error(`There were not ${count} mails within 20 s.`);
-}
-
-/** Postfix cannot choose a port itself and tell. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
 }
 
 async function untilGreeting(server: ChildProcess, port: number, log: () => Promise<string>): Promise<void> {

@@ -2,12 +2,13 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CertificatePair, createAuthority } from "./certificates";
 import type { DiskOwner } from "./disk-target";
+import { freePort } from "./free-port";
 
 export const vsftpdPath = "/usr/sbin/vsftpd";
 
@@ -155,16 +156,6 @@ function configuration(folder: string, port: number, { tls, settings }: VsftpdOp
   return Object.entries(lines)
     .map(([name, value]) => `${name}=${value}\n`)
     .join("");
-}
-
-/** vsftpd cannot choose a port itself and tell. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
 }
 
 async function untilListening(server: ChildProcess, port: number): Promise<void> {

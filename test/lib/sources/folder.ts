@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { afterAll } from "vitest";
@@ -56,14 +54,4 @@ export async function withoutRootRights<T>(work: () => Promise<T>): Promise<T> {
   } finally {
     if (isRoot) process.seteuid?.(0);
   }
-}
-
-/** A port of this machine at which nothing answers. */
-export async function unusedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

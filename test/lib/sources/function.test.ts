@@ -1,30 +1,13 @@
-import { createHash } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { Readable } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import {
-  type Content,
-  DeliveryError,
-  openSource,
-  type PrepareContext,
-  prepareSource,
-  type SourceInput,
-} from "../../../src/lib";
-import { failureOf, readAll, temporarySpool, until, unusedPort } from "./folder";
+import { DeliveryError, prepareSource, type SourceInput } from "../../../src/lib";
+import { freePort } from "../../support/free-port";
+import { failureOf, until } from "./folder";
+import { base, sha256Of, useSpool } from "./function-source";
 
-const spool = temporarySpool();
-const sha256Of = (content: string) => createHash("sha256").update(content).digest("hex");
-const base = { name: "report.csv", contentType: "text/csv" };
-
-function produce(make: (signal: AbortSignal) => unknown, context: Partial<PrepareContext> = {}) {
-  const input: SourceInput = { kind: "function", ...base, produce: make as () => Content };
-  return prepareSource(input, { spool, ...context });
-}
-
-async function contentOf(preparing: Promise<Parameters<typeof openSource>[0]>): Promise<string> {
-  return String(await readAll(await openSource(await preparing, { spool })));
-}
+const { spool, produce, contentOf } = useSpool();
 
 describe("a function", () => {
   test.each<[string, () => unknown, string]>([
@@ -130,7 +113,7 @@ describe("a function", () => {
     ["meets the network", () => Promise.reject(refused), "unavailable", /connect ECONNREFUSED/],
     [
       "meets the network in fetch",
-      async () => fetch(`http://127.0.0.1:${await unusedPort()}/`),
+      async () => fetch(`http://127.0.0.1:${await freePort()}/`),
       "unavailable",
       /fetch failed \(.*ECONNREFUSED/,
     ],

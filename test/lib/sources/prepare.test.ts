@@ -1,27 +1,10 @@
-import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
-import {
-  type Content,
-  openSource,
-  type PrepareContext,
-  prepareSource,
-  type SourceInput,
-} from "../../../src/lib";
-import { failureOf, readAll, temporarySpool } from "./folder";
+import { openSource, prepareSource } from "../../../src/lib";
+import { failureOf, readAll } from "./folder";
+import { base, sha256Of, useSpool } from "./function-source";
 
-const spool = temporarySpool();
-const sha256Of = (content: string) => createHash("sha256").update(content).digest("hex");
-const base = { name: "report.csv", contentType: "text/csv" };
-
-function produce(make: (signal: AbortSignal) => unknown, context: Partial<PrepareContext> = {}) {
-  const input: SourceInput = { kind: "function", ...base, produce: make as () => Content };
-  return prepareSource(input, { spool, ...context });
-}
-
-async function contentOf(preparing: Promise<Parameters<typeof openSource>[0]>): Promise<string> {
-  return String(await readAll(await openSource(await preparing, { spool })));
-}
+const { spool, produce, contentOf } = useSpool();
 
 describe("text and bytes", () => {
   test.each(["", "plain", "a\nb\r\nc\r", "\ufeffwith a BOM", "ünï 名 🎈"])(

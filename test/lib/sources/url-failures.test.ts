@@ -3,7 +3,8 @@ import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { fetchUrl } from "../../../src/lib/sources/url";
 import { selfSignedCertificate } from "../../support/certificates";
-import { failureOf, until, unusedPort } from "./folder";
+import { freePort } from "../../support/free-port";
+import { failureOf, until } from "./folder";
 import { contentOf, get, leftovers, listen, open, origin, rawServer, secret } from "./web-servers";
 
 describe("an answer of", () => {
@@ -119,7 +120,7 @@ describe("a server that", () => {
   });
 
   test.each<[string, () => Promise<string>, string, RegExp]>([
-    ["is not there", async () => `http://127.0.0.1:${await unusedPort()}/`, "unavailable", /ECONNREFUSED/],
+    ["is not there", async () => `http://127.0.0.1:${await freePort()}/`, "unavailable", /ECONNREFUSED/],
     ["has an unknown name", async () => "http://nothing.invalid/", "unavailable", /ENOTFOUND|EAI_AGAIN/],
     [
       "does not speak HTTP",
