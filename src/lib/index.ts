@@ -1,5 +1,5 @@
 export * from "./content-type";
-export { type Announcer, createAnnouncer } from "./delivery/announcer";
+export { type Announcer, createAnnouncer, leftOverMs } from "./delivery/announcer";
 export * from "./delivery/attempt";
 export * from "./delivery/progress";
 export * from "./delivery/receipt";
@@ -14,6 +14,8 @@ export * from "./options";
 export * from "./sources";
 export type * from "./store/delivery-store";
 export { createMemoryStore } from "./store/memory";
+export { readServerStoreOptions, type ServerStoreOptions } from "./store/server/options";
+export { createServerStore, type ServerStoreContext } from "./store/server/store";
 export { createSqliteStore, type SqliteStoreOptions } from "./store/sqlite/store";
 export * from "./templates";
 export type * from "./types";

@@ -248,6 +248,8 @@ export interface Delivery extends DeliveryDraft {
   reason?: string;
   /** The id of whoever gave it up, which announces that. */
   decidedBy?: string;
+  /** When somebody took over the announcement from whoever should have made it. */
+  takenAt?: number;
   /** Whether the flow has been told of the present state. */
   announced: boolean;
   /** Grows by one with every change. */

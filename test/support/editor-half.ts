@@ -14,6 +14,7 @@ export const nodeFolders = [
   "s3-connection",
   "ftp-connection",
   "smtp-connection",
+  "store",
 ] as const;
 
 export type Validate = (this: EditedNode, value: unknown, options: object) => true | string;

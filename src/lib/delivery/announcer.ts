@@ -1,5 +1,6 @@
 import type { DeliveryFilter, DeliveryStore } from "../store/delivery-store";
 import type { Delivery } from "../types";
+import { storeRecoveryMs } from "./settlement";
 
 export interface AnnouncerOptions {
   store: DeliveryStore;
@@ -17,7 +18,10 @@ export interface AnnouncerOptions {
 /** Tells of results, each once, and notes in the store that they were told. */
 export interface Announcer {
   announce(delivery: Delivery): Promise<void>;
-  /** Announces what nobody has announced among what finished before this time. */
+  /**
+   * Announces what nobody has announced among what finished before this time: by default all, unless other
+   * processes may just be announcing theirs.
+   */
   announceLeftOver(finishedBefore?: number): Promise<void>;
   /** Announces nothing more; resolves when what is being announced has been. */
   close(): Promise<void>;
@@ -28,6 +32,9 @@ interface Telling {
   readonly version: number;
   state: "telling" | "failed" | "told" | "noted";
 }
+
+/** Results that nobody has announced for so long are left over: whoever had them was closed or killed. */
+export const leftOverMs = 60_000;
 
 export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const { store, whose, announce, report, settleMs } = options;
@@ -54,13 +61,19 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     forget(delivery, telling);
   };
 
-  const noteLater = async (noting: () => Promise<void>): Promise<void> => {
-    if (settleMs === 0) return noting();
+  const noteAfter = (delivery: Delivery, telling: Telling, delayMs: number): void => {
+    const noting = () => note(delivery, telling);
     const timer = setTimeout(() => {
       later.delete(timer);
-      void track(noting().catch(report));
-    }, settleMs);
+      void track(noting().catch((error) => notNoted(delivery, telling, error)));
+    }, delayMs);
     later.set(timer, noting);
+  };
+
+  // Until it is noted, others may think that nobody has told it.
+  const notNoted = (delivery: Delivery, telling: Telling, error: unknown): void => {
+    report(error);
+    if (!closed) noteAfter(delivery, telling, storeRecoveryMs);
   };
 
   const tell = async (delivery: Delivery): Promise<void> => {
@@ -80,7 +93,8 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
         throw error;
       }
       telling.state = "told";
-      await noteLater(() => note(delivery, telling));
+      if (settleMs > 0) noteAfter(delivery, telling, settleMs);
+      else await note(delivery, telling).catch((error) => notNoted(delivery, telling, error));
     } catch (error) {
       report(error);
     }
@@ -99,6 +113,12 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
 
   const announceIfStillLeft = async (listed: Delivery): Promise<void> => {
     if (!tellingOf(listed)) {
+      if (store.lookEveryMs !== undefined) {
+        // Others look, too: one of them is to tell it.
+        const taken = await store.takeAnnouncement(listed.id, listed.version);
+        if (taken) await announceOnce(taken);
+        return;
+      }
       const current = await store.get(listed.id);
       if (current?.version !== listed.version || current.announced) return;
     }
@@ -107,14 +127,17 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
 
   return {
     announce: announceOnce,
-    async announceLeftOver(finishedBefore = Infinity) {
+    async announceLeftOver(
+      finishedBefore = store.lookEveryMs === undefined ? Infinity : Date.now() - leftOverMs,
+    ) {
       looking++;
       try {
         let after: string | undefined;
         do {
           const page = await store.list({ ...whose, announced: false }, after === undefined ? {} : { after });
           for (const delivery of page.deliveries) {
-            if ((delivery.finishedAt ?? 0) < finishedBefore) await announceIfStillLeft(delivery);
+            const { finishedAt = 0, takenAt = finishedAt } = delivery;
+            if (takenAt < finishedBefore) await announceIfStillLeft(delivery);
           }
           after = page.next;
         } while (after !== undefined && !closed);

@@ -3,7 +3,7 @@ import { EventEmitter, setMaxListeners } from "node:events";
 import { type DeliveryError, type ErrorRecord, toErrorRecord } from "../errors";
 import type { Claim, DeliveryStore, Settlement } from "../store/delivery-store";
 import type { Attempt, Delivery, DeliveryDraft, Receipt } from "../types";
-import { type Announcer, createAnnouncer } from "./announcer";
+import { type Announcer, createAnnouncer, leftOverMs } from "./announcer";
 import type { AttemptFunction } from "./attempt";
 import { keepLease } from "./lease";
 import { type Progress, trackProgress } from "./progress";
@@ -57,8 +57,6 @@ const announcedStates = ["delivered", "skipped", "failed", "cancelled"] as const
 const longestSleepMs = 60_000;
 /** Something is due, yet was not given out: its time is a moment ahead, or another clock is behind. */
 const shortestSleepMs = 20;
-/** Results that nobody has announced for so long are left over: whoever had them was closed or killed. */
-const leftOverMs = 60_000;
 const cleanUpMs = 5_000;
 
 /**
@@ -74,6 +72,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
   /** Aborted when the grace is over. */
   readonly #ending = new AbortController();
   readonly #stopListening: () => void;
+  readonly #longestSleepMs: number;
   #state: "new" | "running" | "closed" = "new";
   #closed: Promise<void> | undefined;
   #pumping: Promise<void> | undefined;
@@ -86,6 +85,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
     // Every attempt under way may listen, and they are no leak.
     setMaxListeners(0, this.#ending.signal);
     this.#options = { concurrency: 4, settleMs: 0, ...options };
+    this.#longestSleepMs = options.store.lookEveryMs ?? longestSleepMs;
     this.#announcer = createAnnouncer({
       ...this.#options,
       whose: { writerId: options.queue, states: announcedStates },
@@ -181,7 +181,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
 
   /** Claims what is due while there is room, then sleeps until the next is. */
   async #pump(): Promise<void> {
-    let sleepMs = longestSleepMs;
+    let sleepMs = this.#longestSleepMs;
     while (this.#pumpAgain && this.#state === "running") {
       this.#pumpAgain = false;
       try {
@@ -210,10 +210,10 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       if (claims.length === 0) {
         const dueAt = await store.nextDueAt(queue);
         if (dueAt === undefined) break;
-        return Math.min(longestSleepMs, Math.max(shortestSleepMs, dueAt - Date.now()));
+        return Math.min(this.#longestSleepMs, Math.max(shortestSleepMs, dueAt - Date.now()));
       }
     }
-    return longestSleepMs;
+    return this.#longestSleepMs;
   }
 
   #run(claim: Claim): void {

@@ -1,4 +1,5 @@
 export { openSource } from "./open";
 export { type PrepareContext, prepareSource } from "./prepare";
+export { createAbsentSpool, shareSource } from "./share";
 export { payloadSource, readSourceSpec } from "./spec";
 export { createSpool, type PutOptions, type Spool, type SpoolOptions } from "./spool";

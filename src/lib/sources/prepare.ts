@@ -74,7 +74,7 @@ export async function prepareSource(input: SourceInput, context: PrepareContext)
 }
 
 /** Literal content up to here is kept within its description; what is larger goes to the spool. */
-const inlineBytes = 65_536;
+export const inlineBytes = 65_536;
 
 async function literal(
   input: TextSpec | BytesSpec,

@@ -10,10 +10,10 @@ export function encodeDraft(delivery: Delivery): string {
 
 /** The rest of it. */
 export function encodeProgress(delivery: Delivery): string {
-  const { state, attempts, acceptedAt, dueAt, finishedAt, receipt, error, reason, decidedBy } = delivery;
-  return JSON.stringify(
-    encode({ state, attempts, acceptedAt, dueAt, finishedAt, receipt, error, reason, decidedBy }),
-  );
+  const { state, attempts, acceptedAt, dueAt, finishedAt, takenAt } = delivery;
+  const { receipt, error, reason, decidedBy } = delivery;
+  const progress = { state, attempts, acceptedAt, dueAt, finishedAt, takenAt };
+  return JSON.stringify(encode({ ...progress, receipt, error, reason, decidedBy }));
 }
 
 export function decodeDelivery(

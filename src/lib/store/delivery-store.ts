@@ -47,6 +47,11 @@ export type DeliveryCounts = Record<DeliveryState, number>;
  */
 export interface DeliveryStore {
   /**
+   * In milliseconds: how often to look for what other processes have put into it or left behind. Absent
+   * where only this process works with it.
+   */
+  readonly lookEveryMs?: number;
+  /**
    * Takes a delivery; when this resolves it is kept. `duplicate` is true, and `delivery` the earlier
    * one, when its id or its once-key was taken before.
    */
@@ -68,6 +73,11 @@ export interface DeliveryStore {
   cancel(id: string, reason: ErrorRecord): Promise<Delivery | undefined>;
   /** Notes that the flow was told of the state the delivery had at `version`. */
   markAnnounced(id: string, version: number): Promise<void>;
+  /**
+   * Takes over the announcement of what was not announced at `version`. Undefined when somebody else has,
+   * or has changed the delivery.
+   */
+  takeAnnouncement(id: string, version: number): Promise<Delivery | undefined>;
   get(id: string): Promise<Delivery | undefined>;
   /** Newest first. */
   list(filter: DeliveryFilter, options?: { limit?: number; after?: string }): Promise<DeliveryPage>;

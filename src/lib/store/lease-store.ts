@@ -9,6 +9,8 @@ export interface LeaseStoreOptions {
   now?: () => number;
   /** How long a claim lasts without being extended. Infinity where nobody else can take the work over. */
   leaseMs: number;
+  /** As in `DeliveryStore`. */
+  lookEveryMs?: number;
   /** Whether ended deliveries keep content and message, so that they can be sent again. */
   keepEndedContent: boolean;
 }
@@ -25,7 +27,7 @@ const endedStates: ReadonlySet<DeliveryState> = new Set(["delivered", "skipped",
 
 /** A store over any backend: every change is a compare-and-set on the version that was seen. */
 export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptions): DeliveryStore {
-  const { now = Date.now, leaseMs, keepEndedContent } = options;
+  const { now = Date.now, leaseMs, lookEveryMs, keepEndedContent } = options;
   const listeners = new Set<(delivery: Delivery) => void>();
   const tell = (delivery: Delivery) => {
     for (const listener of listeners) {
@@ -44,7 +46,7 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
     changes: Partial<Delivery>,
     claimed: Pick<StoreRow, "owner" | "claimableAt"> | undefined = undefined,
   ): Promise<Delivery | undefined> => {
-    const { finishedAt: _finished, ...unfinished } = seen;
+    const { finishedAt: _finished, takenAt: _taken, ...unfinished } = seen;
     const changed: Delivery = { ...unfinished, announced: false, ...changes, version: seen.version + 1 };
     if (changed.receipt) delete changed.error;
     const { draft: _, ...columns } = columnsOf(changed);
@@ -98,6 +100,7 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
   };
 
   return {
+    ...(lookEveryMs !== undefined && { lookEveryMs }),
     accept: (draft) => insert(draft, {}),
 
     async refuse(draft, error) {
@@ -144,6 +147,13 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
         if (delivery && endedStates.has(delivery.state)) set.draft = encodeDraft(withoutContent(delivery));
       }
       await backend.change({ id, seen: version, set });
+    },
+
+    async takeAnnouncement(id, version) {
+      const delivery = await read(id);
+      if (delivery?.version !== version || delivery.announced) return undefined;
+      const { finishedAt } = delivery;
+      return change(delivery, { ...(finishedAt !== undefined && { finishedAt }), takenAt: now() });
     },
 
     get: read,

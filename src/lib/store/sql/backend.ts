@@ -1,7 +1,8 @@
+import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
 import type { DeliveryState } from "../../types";
 import { type KeptRow, noCounts, type RowChange, type StoreBackend, type StoreRow } from "../backend";
-import { table } from "./schema";
+import { type TableSettings, table } from "./schema";
 
 /** What a statement gave: rows, or how many rows it changed. */
 export interface StatementResult {
@@ -9,15 +10,24 @@ export interface StatementResult {
   changes: number;
 }
 
+/**
+ * Does one after the other, all or nothing where the database can, and gives the last one's result.
+ * When it resolves, what was changed is kept.
+ * @throws DeliveryError `local`
+ */
+export type Execute = (...statements: (Knex.QueryBuilder | Knex.SchemaBuilder)[]) => Promise<StatementResult>;
+
 /** Where statements go. */
 export interface SqlDatabase {
   readonly knex: Knex;
+  /** May do a statement again when its answer was lost: then it may have been done before. */
+  readonly execute: Execute;
+  readonly settings?: TableSettings;
   /**
-   * Does one after the other, all or nothing where the database can, and gives the last one's result.
-   * When it resolves, what was changed is kept.
-   * @throws DeliveryError `local`
+   * Does work that only one process may do at a time, once the table of versions has its row 0. What is
+   * executed by the argument is kept when the work is. Absent where there is only one process.
    */
-  execute(...statements: (Knex.QueryBuilder | Knex.SchemaBuilder)[]): Promise<StatementResult>;
+  alone?(work: (execute: Execute) => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -49,12 +59,20 @@ export function createSqlBackend({ knex, execute, close }: SqlDatabase): StoreBa
   const first = async (where: Record<string, string>): Promise<KeptRow | undefined> =>
     (await select((rows) => rows.where(where)))[0];
 
+  // A statement whose answer was lost is done again, and then finds its own work in the way.
+  const isDone = async (id: string, changeId: string): Promise<boolean> => {
+    const { rows } = await execute(knex(table).select("id").where({ id, change_id: changeId }));
+    return rows.length > 0;
+  };
+
   return {
     async insert(row) {
+      const changeId = randomUUID();
       try {
-        await execute(knex(table).insert(toColumns(row)));
+        await execute(knex(table).insert({ ...toColumns(row), change_id: changeId }));
         return undefined;
       } catch (error) {
+        if (await isDone(row.id, changeId)) return undefined;
         // Each database words it differently; that there is such a row says it for all.
         const { id, onceKey } = row;
         const holder =
@@ -65,9 +83,11 @@ export function createSqlBackend({ knex, execute, close }: SqlDatabase): StoreBa
     },
 
     async change({ id, seen, set }: RowChange) {
-      const update = knex(table).where({ id, version: seen }).update(toColumns(set));
+      const changeId = randomUUID();
+      const values = { ...toColumns(set), change_id: changeId };
       try {
-        return (await execute(update)).changes > 0 ? "changed" : "stale";
+        const { changes } = await execute(knex(table).where({ id, version: seen }).update(values));
+        return changes > 0 || (await isDone(id, changeId)) ? "changed" : "stale";
       } catch (error) {
         const holder = set.onceKey ? await first({ once_key: set.onceKey }) : undefined;
         if (holder && holder.id !== id) return "key-taken";

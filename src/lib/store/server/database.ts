@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { DeliveryError } from "../../errors";
+import type { Execute, SqlDatabase, StatementResult } from "../sql/backend";
+import { connectTo, type Knex } from "../sql/dialect";
+import { schemaTable } from "../sql/schema";
+import { classifyServerError } from "./errors";
+import { serverKinds } from "./kinds";
+import type { ServerStoreOptions } from "./options";
+
+/** Pauses between the tries of a statement, the last one again and again. */
+const pausesMs = [20, 50, 100, 200, 500];
+const closeWithinMs = 5_000;
+
+/**
+ * A server's database, with connections of its own. They are made when they are needed.
+ * @throws DeliveryError `local` when the package that speaks to the server is not installed
+ */
+export async function openServerDatabase(options: ServerStoreOptions): Promise<SqlDatabase> {
+  const knex = await connect(options);
+  const { settings } = serverKinds[options.kind];
+  // A statement must be over well before the lease that it extends.
+  const patienceMs = Math.max(2_000, Math.min(10_000, options.leaseMs / 6));
+  let closed = false;
+
+  const patiently = async <T>(work: () => Promise<T>): Promise<T> => {
+    const untilMs = performance.now() + patienceMs;
+    for (let tries = 0; ; tries++) {
+      try {
+        return await work();
+      } catch (thrown) {
+        const { error, passes } = classifyServerError(thrown, options);
+        if (!passes || closed || performance.now() >= untilMs) throw error;
+        await sleep((pausesMs[tries] ?? 500) * (0.5 + Math.random()));
+      }
+    }
+  };
+
+  const executeOn =
+    (transaction?: Knex.Transaction): Execute =>
+    async (...statements) => {
+      let result: unknown;
+      for (const statement of statements) {
+        // A builder works once; its copy knows nothing of the first try.
+        const copy = (statement as Knex.QueryBuilder).clone?.() ?? statement;
+        if (transaction) copy.transacting(transaction);
+        result = await withTimeout(copy as Knex.QueryBuilder, patienceMs);
+      }
+      return resultOf(result);
+    };
+
+  const execute: Execute = (...statements) =>
+    patiently(() => {
+      if (closed) throw new DeliveryError("local", "The delivery store was closed.");
+      // One by itself is all or nothing anyway.
+      if (statements.length === 1) return executeOn()(...statements);
+      return knex.transaction((transaction) => executeOn(transaction)(...statements));
+    });
+
+  return {
+    knex,
+    execute,
+    ...(settings && { settings }),
+    alone: (work) =>
+      patiently(() =>
+        knex.transaction(async (transaction) => {
+          const here = executeOn(transaction);
+          await here(knex(schemaTable).where({ version: 0 }).update({ version: 0 }));
+          await work(here);
+        }),
+      ),
+    async close() {
+      closed = true;
+      // A server that has gone silent does not say goodbye either.
+      await Promise.race([knex.destroy(), sleep(closeWithinMs, undefined, { ref: false })]);
+    },
+  };
+}
+
+async function connect(options: ServerStoreOptions): Promise<Knex> {
+  const { client, driver, label, connection, onConnect } = serverKinds[options.kind];
+  const silent = () => {};
+  try {
+    return await connectTo({
+      client,
+      connection: connection(options),
+      acquireConnectionTimeout: options.connectTimeoutMs + 1_000,
+      pool: {
+        // What is not used is closed, and a server that was restarted is no matter.
+        min: 0,
+        max: options.maxConnections,
+        idleTimeoutMillis: 30_000,
+        createTimeoutMillis: options.connectTimeoutMs,
+        ...(onConnect && { afterCreate: runEach(onConnect) }),
+      },
+      // It would write to the console, with all that statements hold.
+      log: { warn: silent, error: silent, deprecate: silent, debug: silent },
+      ...(options.kind === "oracle" && { fetchAsString: ["clob"] }),
+    });
+  } catch (cause) {
+    throw new DeliveryError(
+      "local",
+      `A delivery store on ${label} needs the package ${driver}. ` +
+        `Run "npm install ${driver}" in the folder where this package is installed, and restart.`,
+      { code: "MODULE_NOT_FOUND", cause },
+    );
+  }
+}
+
+type Ready = (error: unknown, connection: unknown) => void;
+
+function runEach(statements: readonly string[]) {
+  return (connection: { query(sql: string, done: (error: unknown) => void): void }, ready: Ready) => {
+    const next = ([sql, ...rest]: readonly string[]): void => {
+      if (sql === undefined) ready(null, connection);
+      else connection.query(sql, (error) => (error ? ready(error, connection) : next(rest)));
+    };
+    next(statements);
+  };
+}
+
+async function withTimeout(statement: Knex.QueryBuilder, timeoutMs: number): Promise<unknown> {
+  // Changes of the schema know no time-out: they wait for others, but work on small tables.
+  return typeof statement.timeout === "function" ? await statement.timeout(timeoutMs) : await statement;
+}
+
+/** Knex gives rows for what reads, and a number for what updates or deletes. */
+function resultOf(result: unknown): StatementResult {
+  return {
+    rows: Array.isArray(result) ? result : [],
+    changes: typeof result === "number" ? result : 0,
+  };
+}
