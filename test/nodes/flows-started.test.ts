@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { NodeAPI } from "node-red";
 import { expect, test } from "vitest";
-import { whenFlowsStarted } from "../../src/nodes/shared/engine";
+import { whenFlowsStarted } from "../../src/nodes/shared/flows-started";
 
 type Events = NodeAPI["events"];
 

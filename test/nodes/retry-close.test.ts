@@ -1,6 +1,6 @@
 import type { Node, NodeMessage } from "node-red";
 import { expect, test } from "vitest";
-import { createMemoryStore, createSpool, threeQuickTries } from "../../src/lib";
+import { createMemoryStore, createSpool, type SourceSpec, threeQuickTries } from "../../src/lib";
 import { createDecisions } from "../../src/nodes/retry/decisions";
 import { draftOf, errorRecord } from "../lib/store/contract";
 
@@ -14,21 +14,23 @@ test("what a retry node gives up while it is closed is told by the next one, onc
     await disk;
     return memory.giveUp(...request);
   };
-  const engine = { store: { ...memory, giveUp }, spool: createSpool({ folder: "/nowhere" }) };
+  const spool = createSpool({ folder: "/nowhere" });
+  const engine = { store: { ...memory, giveUp }, spool, keepSource: async (source: SourceSpec) => source };
   const sent: unknown[] = [];
   const send = (messages: (NodeMessage | null)[]) => sent.push(messages[1]);
   const node = { id: "retry", status() {}, warn() {}, error() {}, send } as unknown as Node;
   const message = { message: { topic: "t" }, large: [], property: "delivery" };
   const { id } = await memory.refuse(draftOf({ message }), errorRecord);
 
-  const old = createDecisions(node, engine);
+  const old = createDecisions(node, () => [engine]);
   const deciding = old.decide(threeQuickTries, { msg: { error: { deliveryId: id } } as NodeMessage, send });
   const closed = old.close();
   setTimeout(release, 50);
   await closed;
-  const next = createDecisions(node, engine);
-  await next.announceLeftOver();
+  const next = createDecisions(node, () => [engine]);
+  next.start();
   await deciding;
+  await expect.poll(() => sent).toHaveLength(1);
   await next.close();
   expect(sent).toEqual([expect.objectContaining({ topic: "t" })]);
   expect(sent[0]).toMatchObject({ delivery: { id, state: "gave-up" } });

@@ -33,7 +33,7 @@ test("what waits, and what is still to be told, keeps its content in the spool; 
   }
   const waiting = await accept("waiting");
   await sleep(20);
-  await tidy({ store, spool });
+  await tidy([store], spool);
   const there = async (sha256: string) => spool.has(sha256);
   expect(await Promise.all([kept.untold.source, kept.untold.payload].map(there))).toEqual([true, true]);
   expect(await Promise.all([waiting.source, waiting.payload].map(there))).toEqual([true, true]);

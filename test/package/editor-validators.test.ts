@@ -139,6 +139,7 @@ describe("validators", () => {
         "ftp-writer": ["connection"],
         "ftp-connection": ["host"],
         "smtp-connection": ["host", "from"],
+        store: ["host", "database"],
       };
       expect(asked).toEqual(expected[folder] ?? []);
     },

@@ -20,6 +20,7 @@ import { templateReader } from "../shared/templates";
 
 interface Config extends NodeDef {
   connection?: string;
+  store?: string;
 }
 
 interface Settings {
@@ -40,7 +41,7 @@ const whens = ["both", "delivered", "gave-up"] as const;
 export default function register(RED: NodeAPI): void {
   RED.nodes.registerType("delivery-notify", function construct(this: Node, config: Config) {
     RED.nodes.createNode(this, config);
-    runDeliveries(RED, this, "notification", () => {
+    runDeliveries(RED, this, "notification", config.store, () => {
       const settings = readSettings(config);
       const { notifier, release } = notifierOf(RED, this, config);
       return {

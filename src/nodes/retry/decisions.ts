@@ -1,9 +1,11 @@
 import type { Node, NodeMessage } from "node-red";
 import {
+  type Announcer,
   createAnnouncer,
   type Delivery,
   DeliveryError,
   describeDelivery,
+  leftOverMs,
   type RetryPolicy,
   retryDelivery,
   toDeliveryError,
@@ -25,17 +27,28 @@ export interface Caller {
 export interface Decisions {
   /** @throws DeliveryError for a message that tells of no delivery that is known here */
   decide(policy: RetryPolicy, caller: Caller): Promise<void>;
-  /** Tells what this node has given up just before its process ended. */
-  announceLeftOver(): Promise<void>;
+  /** Tells what this node has given up just before a process ended, now and for as long as it runs. */
+  start(): void;
   close(): Promise<void>;
 }
 
-export function createDecisions(node: Node, { store, spool }: Engine): Decisions {
+/** What has to be ended for each store. */
+interface Attended {
+  readonly announcer: Announcer;
+  readonly stopListening: () => void;
+}
+
+/** @param enginesOf every one that is in use: a failed delivery is in one of their stores */
+export function createDecisions(node: Node, enginesOf: () => Engine[]): Decisions {
   /** By the id of the delivery that they have asked about. */
   const callers = new Map<string, Caller>();
+  const attended = new Map<Engine, Attended>();
   /** The delivery that the status says is waiting. */
   let shownId: string | undefined;
-  const stopListening = store.onChange((delivery) => {
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  const showEnd = (delivery: Delivery) => {
     if (delivery.id !== shownId || !["delivered", "skipped", "cancelled"].includes(delivery.state)) return;
     shownId = undefined;
     const { attempt } = describeDelivery(delivery);
@@ -45,24 +58,41 @@ export function createDecisions(node: Node, { store, spool }: Engine): Decisions
         ? {}
         : statusOf.done(`attempt ${attempt} succeeded: ${shortName(delivery)}`),
     );
-  });
-  const announcer = createAnnouncer({
-    store,
-    whose: { decidedBy: node.id, states: ["gave-up"] },
-    settleMs: takeOverMs,
-    report: (error) => node.error(toDeliveryError(error).message),
-    async announce(delivery) {
-      const caller = callers.get(delivery.id);
-      const msg = caller ? withRecord(caller.msg, delivery) : await resultMessage(node, spool, delivery);
-      node.status(statusOf.problem(`gave up: ${shortName(delivery) || delivery.error?.message}`));
-      if (caller) caller.send([null, msg]);
-      else node.send([null, msg]);
-    },
-  });
+  };
+
+  const attend = (engine: Engine): Attended => {
+    const earlier = attended.get(engine);
+    if (earlier) return earlier;
+    const { store, spool } = engine;
+    const announcer = createAnnouncer({
+      store,
+      whose: { decidedBy: node.id, states: ["gave-up"] },
+      settleMs: takeOverMs,
+      report: (error) => node.error(toDeliveryError(error).message),
+      async announce(delivery) {
+        const caller = callers.get(delivery.id);
+        const msg = caller ? withRecord(caller.msg, delivery) : await resultMessage(node, spool, delivery);
+        node.status(statusOf.problem(`gave up: ${shortName(delivery) || delivery.error?.message}`));
+        if (caller) caller.send([null, msg]);
+        else node.send([null, msg]);
+      },
+    });
+    // A decision may come to its end after the close: the next node tells it.
+    if (closed) void announcer.close();
+    const attending = { announcer, stopListening: closed ? () => {} : store.onChange(showEnd) };
+    attended.set(engine, attending);
+    return attending;
+  };
+
+  const announceLeftOver = (engines: Engine[]) => {
+    for (const engine of engines) void attend(engine).announcer.announceLeftOver();
+  };
 
   const decide = async (policy: RetryPolicy, caller: Caller): Promise<void> => {
     const id = failedDelivery(caller.msg);
-    const { state, delivery } = await retryDelivery(store, { id, policy, by: node.id });
+    const engine = await holderOf(id, enginesOf());
+    const { announcer } = attend(engine);
+    const { state, delivery } = await retryDelivery(engine.store, { id, policy, by: node.id });
     if (state === "waiting") {
       const at = new Date(delivery.dueAt).toLocaleTimeString();
       const next = describeDelivery(delivery).attempt + 1;
@@ -73,14 +103,9 @@ export function createDecisions(node: Node, { store, spool }: Engine): Decisions
       callers.set(id, caller);
       await announcer.announce(delivery);
       callers.delete(id);
-    } else if (delivery) {
-      // Two wires lead here, or two retry nodes were asked: the first decision stands.
-      node.warn(`Delivery ${id} is ${delivery.state} already; it is left alone.`);
     } else {
-      throw new DeliveryError(
-        "invalid",
-        "This delivery is not known here (any more), so it cannot be retried.",
-      );
+      // Two wires lead here, or two retry nodes were asked: the first decision stands.
+      node.warn(`Delivery ${id} is ${delivery?.state ?? "forgotten"} already; it is left alone.`);
     }
   };
   const underWay = new Set<Promise<void>>();
@@ -91,14 +116,33 @@ export function createDecisions(node: Node, { store, spool }: Engine): Decisions
       underWay.add(deciding);
       return deciding;
     },
-    announceLeftOver: () => announcer.announceLeftOver(),
+    start() {
+      announceLeftOver(enginesOf());
+      // Other processes may end at any time.
+      timer = setInterval(() => {
+        announceLeftOver(enginesOf().filter(({ store }) => store.lookEveryMs !== undefined));
+      }, leftOverMs);
+    },
     async close() {
-      stopListening();
-      await announcer.close();
+      closed = true;
+      clearInterval(timer);
+      for (const { announcer, stopListening } of attended.values()) {
+        stopListening();
+        await announcer.close();
+      }
       // The next node looks once for what is to be told: what is being given up must be in the store by then.
       await Promise.allSettled(underWay);
     },
   };
+}
+
+/** @throws DeliveryError when none has it, or one that might have it cannot be asked */
+async function holderOf(id: string, engines: readonly Engine[]): Promise<Engine> {
+  const asked = await Promise.allSettled(engines.map(({ store }) => store.get(id)));
+  const holder = engines.find((_, at) => asked[at]?.status === "fulfilled" && asked[at].value !== undefined);
+  if (holder) return holder;
+  for (const answer of asked) if (answer.status === "rejected") throw answer.reason;
+  throw new DeliveryError("invalid", "This delivery is not known here (any more), so it cannot be retried.");
 }
 
 /** Statuses stand between nodes: of a whole address there is no room for more than the name. */

@@ -10,7 +10,8 @@ import {
   toDeliveryError,
 } from "../../lib";
 import { answer } from "../shared/answer";
-import { engineOf, whenFlowsStarted } from "../shared/engine";
+import { enginesOf } from "../shared/engine";
+import { whenFlowsStarted } from "../shared/flows-started";
 import { statusOf } from "../shared/status";
 import { msPerMinute, msPerSecond } from "../shared/units";
 import { createDecisions } from "./decisions";
@@ -27,7 +28,7 @@ const presets = ["standard", "three-quick-tries", "custom"] as const;
 export default function register(RED: NodeAPI): void {
   RED.nodes.registerType("delivery-retry", function construct(this: Node, config: Config) {
     RED.nodes.createNode(this, config);
-    const decisions = createDecisions(this, engineOf(RED));
+    const decisions = createDecisions(this, () => enginesOf(RED));
     let policy: RetryPolicy | undefined;
     let problem: DeliveryError | undefined;
     try {
@@ -36,7 +37,7 @@ export default function register(RED: NodeAPI): void {
       problem = toDeliveryError(error);
       this.status(statusOf.problem(problem.message));
     }
-    const callOff = whenFlowsStarted(RED, () => void decisions.announceLeftOver());
+    const callOff = whenFlowsStarted(RED, () => decisions.start());
     this.on("input", (msg, send, done) => {
       answer(this, { msg, done }, async () => {
         if (!policy) throw problem;

@@ -2,7 +2,8 @@ import type { Node, NodeAPI, NodeDef } from "node-red";
 import { DeliveryError, toDeliveryError } from "../../lib";
 
 export interface Closable {
-  close(): void | Promise<void>;
+  /** @param removed whether the node will be gone after the deploy */
+  close(removed: boolean): void | Promise<void>;
 }
 
 interface ConnectionNode<Connection, Credentials extends object = object> extends Node<Credentials> {
@@ -32,10 +33,10 @@ export function registerConnectionNode<Config extends NodeDef, Credentials exten
       this.problem = toDeliveryError(error);
       this.error(this.problem.message);
     }
-    this.on("close", (_removed: boolean, done: () => void) => {
+    this.on("close", (removed: boolean, done: () => void) => {
       // Node-RED closes all nodes at once; transfers under way still need the connection for a while.
       whenUnused(this)
-        .then(() => this.connection?.close())
+        .then(() => this.connection?.close(removed))
         .then(done, done);
     });
   }

@@ -9,8 +9,10 @@ import {
   toDeliveryError,
 } from "../../lib";
 import { answer } from "./answer";
-import { type Engine, engineOf, whenFlowsStarted } from "./engine";
+import { chooseEngine } from "./choose-engine";
+import type { Engine } from "./engine";
 import { type RecordProperty, withoutCause } from "./errors";
+import { whenFlowsStarted } from "./flows-started";
 import { copyMessage, type KeptMessage, keepMessage } from "./kept-message";
 import { describeError, resultMessage } from "./result-message";
 import { showWork, statusOf } from "./status";
@@ -53,17 +55,19 @@ export const takeOverMs = 1_000;
 /**
  * Gives a node with the outputs *succeeded* and *failed* its life: accept, run, announce, close.
  * @param property where the record goes: `delivery` or `notification`
+ * @param storeId of the store node that was chosen, if any
  * @param createWork throws DeliveryError when the settings make no sense; every message then fails with it
  */
 export function runDeliveries(
   RED: NodeAPI,
   node: Node,
   property: RecordProperty,
+  storeId: string | undefined,
   createWork: (engine: Engine) => DeliveryWork,
 ): void {
-  const engine = engineOf(RED);
+  const { engine, problem: storeProblem, release } = chooseEngine(RED, storeId);
   const callers = new Map<string, Caller>();
-  const { work, problem } = tryTo(() => createWork(engine));
+  const { work, problem } = storeProblem ? { problem: storeProblem } : tryTo(() => createWork(engine));
   const runner = new DeliveryRunner({
     queue: node.id,
     store: engine.store,
@@ -105,11 +109,14 @@ export function runDeliveries(
     if (!draft && !refusal) return caller.done();
     const id = randomUUID();
     const writer = { id: node.id, type: node.type, name: node.name ?? "" };
-    callers.set(id, caller);
+    // Of what another process does, nobody here hears: the message is done when it was accepted.
+    const isShared = draft !== undefined && engine.store.lookEveryMs !== undefined;
+    if (!isShared) callers.set(id, caller);
     try {
       if (draft) {
         const { duplicate } = await runner.accept({ ...draft, id, writer, message });
-        if (duplicate) takeCaller(callers, { id })?.done();
+        if (isShared) caller.done();
+        else if (duplicate) takeCaller(callers, { id })?.done();
       } else if (refusal) {
         await runner.refuse({ ...emptyDraft, id, writer, message }, refusal);
       }
@@ -131,6 +138,7 @@ export function runDeliveries(
     runner
       .close({ graceMs: closeGraceMs })
       .then(() => work?.close())
+      .finally(release)
       .then(done, done);
   });
 }

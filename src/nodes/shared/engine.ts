@@ -1,52 +1,126 @@
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { NodeAPI } from "node-red";
-import { createMemoryStore, createSpool, createSqliteStore, type DeliveryStore, type Spool } from "../../lib";
+import {
+  createMemoryStore,
+  createSpool,
+  createSqliteStore,
+  type DeliveryStore,
+  prepareSource,
+  type SourceSpec,
+  type Spool,
+} from "../../lib";
 import type { KeptMessage } from "./kept-message";
 
-/** What outlives every deploy: nodes come and go, their deliveries and content stay. */
+/** A store, and what belongs to it. It outlives every deploy: nodes come and go, their deliveries stay. */
 export interface Engine {
   readonly store: DeliveryStore;
+  /** Where the store's deliveries have their content, and the large values of their messages. */
   readonly spool: Spool;
+  /**
+   * Makes a message's source what every attempt can read, wherever it is made.
+   * @throws DeliveryError when it cannot be had, or kept
+   */
+  keepSource(source: SourceSpec): Promise<SourceSpec>;
 }
 
-const engines = new Map<string, Engine>();
+/** The engine of a store node, and what it was made from. */
+interface Chosen {
+  readonly settings: string;
+  readonly engine: Engine;
+}
+
+/** All engines of one Node-RED. */
+interface Engines {
+  readonly own: Engine;
+  /** By the id of the store node. */
+  readonly chosen: Map<string, Chosen>;
+}
+
+const enginesByUserFolder = new Map<string, Engines>();
 /** How many ended deliveries are remembered, and for how long. */
 const history = { olderThanMs: 7 * 86_400_000, keep: 1_000 };
-const spoolLimits = { maxAgeMs: 7 * 86_400_000, maxBytes: 10 * 1024 ** 3 };
+export const spoolLimits = { maxAgeMs: 7 * 86_400_000, maxBytes: 10 * 1024 ** 3 };
 const tidyEveryMs = 60_000;
 
-/** The one engine of this Node-RED. Several runtimes in one process are told apart by their user folder. */
+/**
+ * The engine of those who choose no store: the file of this Node-RED. Several runtimes in one process are
+ * told apart by their user folder.
+ */
 export function engineOf(RED: NodeAPI): Engine {
+  return allOf(RED).own;
+}
+
+/** Every engine that is in use, that of this Node-RED first. */
+export function enginesOf(RED: NodeAPI): Engine[] {
+  const { own, chosen } = allOf(RED);
+  return [own, ...[...chosen.values()].map(({ engine }) => engine)];
+}
+
+/** The engine of a store node: the one that it had before the deploy, unless its settings have changed. */
+export function engineOfStore(
+  RED: NodeAPI,
+  storeId: string,
+  settings: string,
+  create: (own: Engine) => Engine,
+): Engine {
+  const { own, chosen } = allOf(RED);
+  const before = chosen.get(storeId);
+  if (before?.settings === settings) return before.engine;
+  const engine = create(own);
+  chosen.set(storeId, { settings, engine });
+  before?.engine.store.close().catch((error: Error) => warn(RED, error));
+  return engine;
+}
+
+/** For a store node that is no longer there. What the store keeps stays in it. */
+export async function closeEngineOfStore(RED: NodeAPI, storeId: string): Promise<void> {
+  const { chosen } = allOf(RED);
+  const closing = chosen.get(storeId);
+  chosen.delete(storeId);
+  await closing?.engine.store.close();
+}
+
+function allOf(RED: NodeAPI): Engines {
   const userFolder = RED.settings.userDir;
   const key = userFolder ?? "";
-  const existing = engines.get(key);
+  const existing = enginesByUserFolder.get(key);
   if (existing) return existing;
   const folder = path.join(userFolder ?? path.join(tmpdir(), `node-red-${process.pid}`), "data-distribution");
-  const engine: Engine = {
+  const spool = createSpool({ folder: path.join(folder, "spool"), ...spoolLimits });
+  const own: Engine = {
     // Who embeds Node-RED without a folder for its user's data wants nothing kept.
     store: userFolder
       ? createSqliteStore({ file: path.join(folder, "deliveries.sqlite"), onNotice: RED.log.warn })
       : createMemoryStore(),
-    spool: createSpool({ folder: path.join(folder, "spool"), ...spoolLimits }),
+    spool,
+    keepSource: (source) => prepareSource(source, { spool }),
   };
-  engines.set(key, engine);
+  const engines: Engines = { own, chosen: new Map() };
+  enginesByUserFolder.set(key, engines);
   const tidyTimer = setInterval(() => {
-    tidy(engine).catch((error: Error) => RED.log.warn(`data distribution: ${error.message}`));
+    const all = enginesOf(RED);
+    for (const spool of new Set(all.map((engine) => engine.spool))) {
+      const stores = all.filter((engine) => engine.spool === spool).map(({ store }) => store);
+      tidy(stores, spool).catch((error: Error) => warn(RED, error));
+    }
   }, tidyEveryMs);
   tidyTimer.unref();
-  return engine;
+  return engines;
 }
 
-/** Forgets old deliveries, and what only they needed of the spool. */
-export async function tidy({ store, spool }: Engine): Promise<void> {
-  await store.prune(history);
-  await spool.prune(() => neededOf(store));
+/** Forgets old deliveries, and what only they needed of the spool, which all these stores use. */
+export async function tidy(stores: readonly DeliveryStore[], spool: Spool): Promise<void> {
+  for (const store of stores) await store.prune(history);
+  await spool.prune(async () => {
+    const needed = new Set<string>();
+    for (const store of stores) await addNeeded(store, needed);
+    return needed;
+  });
 }
 
 /** Also of those that have ended and are still to be told of: their messages are restored from the spool. */
-async function neededOf(store: DeliveryStore): Promise<Set<string>> {
-  const needed = new Set<string>();
+async function addNeeded(store: DeliveryStore, needed: Set<string>): Promise<void> {
   for (const filter of [{ states: ["waiting", "failed"] }, { announced: false }] as const) {
     let after: string | undefined;
     do {
@@ -59,26 +133,8 @@ async function neededOf(store: DeliveryStore): Promise<Set<string>> {
       after = page.next;
     } while (after !== undefined);
   }
-  return needed;
 }
 
-const toStart = new WeakMap<object, Set<() => void>>();
-
-/**
- * Calls back once the flows run: what a node sends before that is lost.
- * @returns the way to call it off
- */
-export function whenFlowsStarted({ events }: Pick<NodeAPI, "events">, callback: () => void): () => void {
-  const waiting = toStart.get(events) ?? new Set();
-  if (!toStart.has(events)) {
-    toStart.set(events, waiting);
-    // One listener for all: an emitter warns of a leak when it has more than ten.
-    events.on("flows:started", () => {
-      const due = [...waiting];
-      waiting.clear();
-      for (const start of due) start();
-    });
-  }
-  waiting.add(callback);
-  return () => waiting.delete(callback);
+function warn(RED: NodeAPI, { message }: Error): void {
+  RED.log.warn(`data distribution: ${message}`);
 }

@@ -3,12 +3,10 @@ import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
 import {
   DeliveryError,
   payloadSource,
-  prepareSource,
   readOptions,
   readSourceSpec,
   renderTemplate,
   type SourceSpec,
-  type Spool,
   type TemplateView,
   toDeliveryError,
   type Writer,
@@ -16,6 +14,7 @@ import {
 } from "../../lib";
 import { useConnection } from "./connection-node";
 import { type DeliveryWork, type DraftOf, runDeliveries } from "./delivery-node";
+import type { Engine } from "./engine";
 import { readMetadata } from "./metadata";
 import { payloadName } from "./payload-name";
 import { templateView } from "./template-view";
@@ -24,6 +23,7 @@ import { renderAll, type TemplateReader, templateReader } from "./templates";
 export interface WriterNodeDef extends NodeDef {
   connection: string;
   concurrency?: string | number;
+  store?: string;
 }
 
 /** What a message's templates are rendered to, before the message's metadata joins in. */
@@ -52,7 +52,7 @@ export function registerWriterNode<Config extends WriterNodeDef, Connection>(
 ): void {
   RED.nodes.registerType(kind.type, function construct(this: Node, config: Config) {
     RED.nodes.createNode(this, config);
-    runDeliveries(RED, this, "delivery", ({ spool }) => {
+    runDeliveries(RED, this, "delivery", config.store, (engine) => {
       const { connection, release } = useConnection<Connection>(
         RED,
         config.connection,
@@ -63,7 +63,7 @@ export function registerWriterNode<Config extends WriterNodeDef, Connection>(
         const settings = readSettings(config, kind);
         const render = (msg: NodeMessage, source: SourceSpec) =>
           renderDraft(settings, msg, source, templateView(RED, this, msg, source));
-        return createWork(kind.createWriter(connection, config), { settings, spool, render, release });
+        return createWork(kind.createWriter(connection, config), { settings, engine, render, release });
       } catch (error) {
         release();
         throw error;
@@ -97,17 +97,17 @@ function readSettings<Config extends WriterNodeDef>(
 
 interface WorkParts {
   settings: Settings;
-  spool: Spool;
+  engine: Engine;
   render: (msg: NodeMessage, source: SourceSpec) => Omit<DraftOf, "source" | "location">;
   release: () => void;
 }
 
-function createWork(writer: Writer, { settings, spool, render, release }: WorkParts): DeliveryWork {
+function createWork(writer: Writer, { settings, engine, render, release }: WorkParts): DeliveryWork {
   return {
-    attempt: writerAttempt(writer, { spool }),
+    attempt: writerAttempt(writer, engine),
     concurrency: settings.concurrency,
     async draft(msg) {
-      const source = await prepareSource(sourceOf(msg), { spool });
+      const source = await engine.keepSource(sourceOf(msg));
       const rendered = render(msg, source);
       return { ...rendered, source, location: writer.locate(rendered.target) };
     },

@@ -13,6 +13,7 @@ import registerRetry from "../../../src/nodes/retry/retry";
 import registerS3Connection from "../../../src/nodes/s3-connection/s3-connection";
 import registerS3Writer from "../../../src/nodes/s3-writer/s3-writer";
 import registerSmtpConnection from "../../../src/nodes/smtp-connection/smtp-connection";
+import registerStore from "../../../src/nodes/store/store";
 import { type FlowNode, fits, placed } from "./flow";
 
 export type { FlowNode } from "./flow";
@@ -47,6 +48,7 @@ const registers = [
   registerS3Connection,
   registerS3Writer,
   registerSmtpConnection,
+  registerStore,
 ];
 
 const require = createRequire(__filename);

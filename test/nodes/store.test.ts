@@ -1,0 +1,115 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { type FlowNode, useRuntime } from "./support/runtime";
+import {
+  credentialsOf,
+  ends,
+  ftpConnection,
+  ftpWriter,
+  notify,
+  retry,
+  useServers,
+  watchers,
+} from "./support/servers";
+
+const servers = useServers();
+const runtime = useRuntime();
+
+type Settings = Record<string, unknown>;
+const store = (settings: Settings = {}): FlowNode => ({
+  id: "store",
+  type: "delivery-store",
+  kind: "memory",
+  ...settings,
+});
+
+function flow(storeSettings: Settings, retrySettings: Settings = {}): FlowNode[] {
+  return [
+    ftpConnection(servers),
+    store(storeSettings),
+    ftpWriter({ store: "store", wires: [["delivered"], ["failed", "retry"]] }),
+    retry({ preset: "custom", attempts: "3", firstDelaySeconds: "1", jitterPercent: "0", ...retrySettings }),
+    ...ends("delivered", "failed", "retrying", "gaveUp"),
+    ...watchers("writer"),
+  ];
+}
+
+/** Fails the first so many uploads. */
+function failStor(times: number): void {
+  let left = times;
+  servers.ftp.hook = (command) => (command === "STOR" && left-- > 0 ? { reply: "450 Busy" } : undefined);
+}
+
+beforeEach(() => {
+  servers.ftp.hook = undefined;
+});
+
+describe("a store in memory", () => {
+  test("is one of its own: what waits there survives deploys, and its retry node finds it", async () => {
+    failStor(1);
+    await runtime.load(flow({}), credentialsOf(servers));
+    runtime.send("writer", { payload: "hello" });
+    const { delivery } = await runtime.next("retrying");
+    await runtime.deploy(flow({}));
+    expect((await runtime.next("delivered")).delivery).toMatchObject({ id: delivery.id, attempt: 2 });
+  });
+
+  test("and one in a file are used side by side, by one retry node", async () => {
+    failStor(2);
+    const other = ftpWriter({ id: "other", path: "other.txt", wires: [["delivered"], ["retry"]] });
+    await runtime.load([...flow({}), other], credentialsOf(servers));
+    runtime.send("writer", { payload: "hello" });
+    runtime.send("other", { payload: "hello" });
+    const ended = [await runtime.next("delivered"), await runtime.next("delivered")];
+    expect(ended.map(({ delivery }) => delivery.writer.id).sort()).toEqual(["other", "writer"]);
+    expect(runtime.received("retrying")).toHaveLength(2);
+  });
+
+  test("that is removed forgets, and the writer says that it is gone", async () => {
+    failStor(1);
+    await runtime.load(flow({}, { firstDelaySeconds: "60" }), credentialsOf(servers));
+    runtime.send("writer", { payload: "hello" });
+    await runtime.next("retrying");
+    await runtime.deploy(flow({}).filter(({ id }) => id !== "store"));
+    await runtime.status("writer", /delivery store is missing/);
+    runtime.send("writer", { payload: "again" });
+    expect((await runtime.next("failed")).error).toBeDefined();
+    await runtime.deploy(flow({}));
+    runtime.send("writer", { payload: "again" });
+    expect((await runtime.next("delivered")).delivery.attempt).toBe(1);
+    expect(runtime.received("delivered")).toHaveLength(1);
+  });
+});
+
+const wrong: [setting: string, value: unknown, sentence: RegExp][] = [
+  ["kind", "mongodb", /kind must be one of .*postgresql.*memory/],
+  ["host", "", /host is missing/],
+  ["host", "postgres://example.com", /host must be a host name/],
+  ["host", "example.com:5432", /host must not hold a port/],
+  ["port", "many", /port must be a whole number from 1 to 65535/],
+  ["database", "", /database is missing/],
+  ["security", "perhaps", /security must be one of tls, none/],
+  ["ca", "no certificate", /ca must hold certificates in PEM format/],
+  ["verifyCertificate", "perhaps", /verifyCertificate must be true or false/],
+  ["leaseSeconds", "5", /leaseSeconds must be a number from 30 to 3600/],
+  ["connectTimeoutSeconds", "soon", /connectTimeoutSeconds must be a number from/],
+  ["spoolFolder", "deliveries", /spoolFolder must be an absolute path/],
+];
+
+test.each(wrong)("a store with %s %j fails each message of its writers, with the reason", async (...row) => {
+  const [setting, value, sentence] = row;
+  const settings = { kind: "postgresql", host: "localhost", database: "deliveries", [setting]: value };
+  const credentials = { ...credentialsOf(servers), store: { user: "me", password: "Planted-Secret" } };
+  await runtime.load(
+    [...flow(settings), notify({ connection: "", store: "store" }), ...ends("sent", "unsent")],
+    credentials,
+  );
+  await runtime.status("writer", sentence);
+  runtime.send("writer", { payload: "hello" });
+  expect((await runtime.next("failed")).error).toMatchObject({
+    kind: "invalid",
+    message: expect.stringMatching(sentence),
+  });
+  runtime.send("notify", { delivery: { state: "delivered" } });
+  expect((await runtime.next("unsent")).error.message).toMatch(sentence);
+  expect(JSON.stringify(runtime.logged())).not.toContain("Planted-Secret");
+});
