@@ -1,3 +1,5 @@
+import { constants } from "node:os";
+
 /**
  * What went wrong, sorted by what a person does next:
  *
@@ -137,9 +139,7 @@ const tlsCodePattern =
 export function classifyCommonError(error: unknown, where: string): DeliveryError | undefined {
   if (error instanceof DeliveryError) return error;
   const code = codeOf(error);
-  if (isAbortError(error)) {
-    return new DeliveryError("cancelled", "The delivery was interrupted.", { cause: error });
-  }
+  if (isAbortError(error)) return interrupted(error);
   if (code === undefined) return undefined;
   if (localCodes.has(code)) {
     return new DeliveryError("local", `This machine cannot go on (${code}): ${localAdvice(code)}`, {
@@ -163,10 +163,21 @@ export function classifyCommonError(error: unknown, where: string): DeliveryErro
   return undefined;
 }
 
+export function interrupted(cause?: unknown): DeliveryError {
+  return new DeliveryError("cancelled", "The delivery was interrupted.", { cause });
+}
+
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   const code = (error as { code?: unknown }).code;
-  return typeof code === "string" || typeof code === "number" ? String(code) : undefined;
+  if (typeof code !== "string" && typeof code !== "number") return undefined;
+  const unnamed = /^Unknown system error -(\d+)$/.exec(String(code))?.[1];
+  return unnamed === undefined ? String(code) : (nameOfErrno(Number(unnamed)) ?? String(code));
+}
+
+/** Node.js has no name of its own for some codes of the system, such as EDQUOT and ESTALE. */
+function nameOfErrno(number: number): string | undefined {
+  return Object.entries(constants.errno).find(([, value]) => value === number)?.[0];
 }
 
 export function isAbortError(error: unknown): boolean {

@@ -19,7 +19,9 @@ export { createServerStore, type ServerStoreContext } from "./store/server/store
 export { createSqliteStore, type SqliteStoreOptions } from "./store/sqlite/store";
 export * from "./templates";
 export type * from "./types";
+export * from "./writers/folder";
 export * from "./writers/ftp";
 export * from "./writers/memory";
 export * from "./writers/s3";
+export * from "./writers/sftp";
 export * from "./writers/target-name";

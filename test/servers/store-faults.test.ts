@@ -57,7 +57,7 @@ for (const one of servers.filter(({ tool, program }) => requireTool(tool, progra
       proxy = await startCuttingProxy(server.port);
     });
     afterAll(async () => {
-      await proxy?.close();
+      await proxy?.stop();
       await server?.stop();
     });
     const createDatabase = async (changes: Partial<ServerStoreOptions> = {}) => ({

@@ -9,10 +9,13 @@ export const nodeFolders = [
   "data-source",
   "s3-writer",
   "ftp-writer",
+  "sftp-writer",
+  "folder-writer",
   "retry",
   "notify",
   "s3-connection",
   "ftp-connection",
+  "sftp-connection",
   "smtp-connection",
   "store",
 ] as const;

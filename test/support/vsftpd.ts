@@ -1,5 +1,5 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { randomBytes, randomInt } from "node:crypto";
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type CertificatePair, createAuthority } from "./certificates";
 import type { DiskOwner } from "./disk-target";
 import { freePort } from "./free-port";
+import { addLogin } from "./local-login";
 
 export const vsftpdPath = "/usr/sbin/vsftpd";
 
@@ -66,44 +67,6 @@ export async function startVsftpd(options: VsftpdOptions = {}): Promise<Vsftpd> 
   } catch (error) {
     await stop();
     throw error;
-  }
-}
-
-interface Login {
-  user: string;
-  password: string;
-  owner: DiskOwner;
-  remove(): Promise<void>;
-}
-
-async function addLogin(home: string): Promise<Login> {
-  if (process.getuid?.() !== 0) throw new Error("vsftpd needs a login of its own, which only root can add.");
-  const user = `ddtest-${randomBytes(4).toString("hex")}`;
-  const password = randomBytes(12).toString("hex");
-  // pam_shells refuses users without a shell of /etc/shells.
-  await account("useradd", ["--no-create-home", "--home-dir", home, "--shell", "/bin/sh", user]);
-  // A test run that is broken off must not leave a login behind.
-  const removeAtExit = () => execFileSync("userdel", ["--force", user], { stdio: "ignore" });
-  process.once("exit", removeAtExit);
-  const remove = async () => {
-    process.off("exit", removeAtExit);
-    await account("userdel", ["--force", user]);
-  };
-  await account("chpasswd", [], `${user}:${password}\n`);
-  const numberOf = (flag: string) => Number(execFileSync("id", [flag, user], { encoding: "utf8" }));
-  return { user, password, owner: { uid: numberOf("-u"), gid: numberOf("-g") }, remove };
-}
-
-/** These tools give up at once when another one holds the lock on /etc/passwd: other tests start servers too. */
-async function account(tool: string, parameters: readonly string[], input = ""): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      execFileSync(tool, parameters, { input, stdio: "pipe" });
-      return;
-    } catch (error) {
-      if (attempt === 20 || !/lock/.test(String(error))) throw error;
-      await sleep(250);
-    }
   }
 }
 

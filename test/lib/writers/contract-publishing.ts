@@ -163,8 +163,10 @@ function watcherCases(cases: ContractCases, content: Buffer, slow: SourceBehavio
   cases.add("watcher: an abort is not seen", async (bench) => {
     const target = bench.name("watched.bin");
     const watcher = watchTarget(bench.harness, target);
-    await abortAfter(150, (signal) =>
-      bench.writeFails(testSource(content, slow), target, { signal }),
+    // Long enough for a few looks, also on a busy machine.
+    const slower = { ...slow, pauseMs: 40 };
+    await abortAfter(600, (signal) =>
+      bench.writeFails(testSource(content, slower), target, { signal }),
     ).finally(() => watcher.stop());
     const seen = await watcher.stop();
     expect(seen.looks).toBeGreaterThan(1);

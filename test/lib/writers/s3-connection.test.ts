@@ -4,8 +4,8 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { text } from "node:stream/consumers";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { DeliveryError } from "../../../src/lib/errors";
+import { importOptionalPeer } from "../../../src/lib/optional-peer";
 import { createS3Connection, readS3ConnectionOptions, type S3Connection } from "../../../src/lib/writers/s3";
-import { importOptionalPeer } from "../../../src/lib/writers/s3/credentials";
 import { lookAt } from "../../../src/lib/writers/s3/look";
 import { createAuthority, selfSignedCertificate, type TestAuthority } from "../../support/certificates";
 

@@ -1,13 +1,11 @@
-import { createHash } from "node:crypto";
 import { DeliveryError } from "../../errors";
 import { capitalised } from "../../quotation";
-import type { DataSource, Receipt } from "../../types";
+import type { Receipt } from "../../types";
+import { digestOf, mostNumbers, tooManyNumbers } from "../publication";
 import { numberedName } from "../target-name";
 import { alreadyThere, type Job, locationOf, pathsOf } from "./job";
 import { compareContent, fileState } from "./remote-files";
 import type { FtpSession } from "./session";
-
-const mostNumbers = 1000;
 
 /**
  * Applies the policy for a file that is at the target already: it may change the job's name.
@@ -51,11 +49,7 @@ async function chooseNumber(session: FtpSession, job: Job): Promise<void> {
     job.notes.push(`${wanted} was there already; the content is kept beside it as ${job.leaf}.`);
     return;
   }
-  throw new DeliveryError(
-    "rejected",
-    `${mostNumbers} files are numbered like ${locationOf(job)}. Tidy the folder up, or choose another name.`,
-    { code: "EEXIST" },
-  );
+  throw tooManyNumbers(locationOf(job));
 }
 
 async function skipIdentical(session: FtpSession, job: Job, theirs: number): Promise<Receipt | undefined> {
@@ -69,20 +63,6 @@ async function skipIdentical(session: FtpSession, job: Job, theirs: number): Pro
     job.notes.push("The file there was compared by its size only: the server offers no hash.");
   }
   return { location: locationOf(job), outcome: "skipped", ...ours, verified: by, notes: job.notes };
-}
-
-async function digestOf(source: DataSource, signal: AbortSignal): Promise<{ bytes: number; sha256: string }> {
-  if (source.size !== undefined && source.sha256 !== undefined) {
-    return { bytes: source.size, sha256: source.sha256 };
-  }
-  const { stream } = await source.read({ signal });
-  const hash = createHash("sha256");
-  let bytes = 0;
-  for await (const chunk of stream) {
-    hash.update(chunk);
-    bytes += chunk.length;
-  }
-  return { bytes, sha256: hash.digest("hex") };
 }
 
 function cannotTell(job: Job): DeliveryError {

@@ -1,15 +1,9 @@
 import { isIPv6 } from "node:net";
 import type { ConnectionOptions } from "node:tls";
-import { interrupted, openFtpSession, tlsOptions } from "./login";
+import { SessionPool, type UseOptions } from "../session-pool";
+import { openFtpSession, tlsOptions } from "./login";
 import type { FtpConnectionOptions } from "./options";
-import { SessionPool } from "./pool";
 import type { FtpSession, FtpSessionContext } from "./session";
-
-export interface UseOptions {
-  signal: AbortSignal;
-  /** A new session, before all who wait: for looking at, and cleaning up, what a lost one left behind. */
-  fresh?: boolean;
-}
 
 /** One FTP server and one user, with a pool of logged-in sessions that several writers may share. */
 export interface FtpConnection {
@@ -37,23 +31,7 @@ export function createFtpConnection(options: FtpConnectionOptions): FtpConnectio
   return {
     description,
     locate: (path) => `ftp://${address}${shownPort}/${[...root.split("/"), path].filter(Boolean).join("/")}`,
-    async use(work, { signal, fresh = false }) {
-      const session = await pool.take(signal, fresh);
-      try {
-        return await during(session, work, signal);
-      } catch (error) {
-        const stale = session.doubtful && session.replies === 0 && !signal.aborted;
-        if (!stale) throw error;
-      } finally {
-        pool.keep(session);
-      }
-      const replacement = await pool.take(signal, true);
-      try {
-        return await during(replacement, work, signal);
-      } finally {
-        pool.keep(replacement);
-      }
-    },
+    use: (work, options) => pool.use(work, options),
     async close() {
       pool.close();
     },
@@ -74,20 +52,4 @@ function sessionOpener(options: FtpConnectionOptions, where: string) {
     tls ??= tlsOptions(options);
     return openFtpSession(options, context, tls, signal);
   };
-}
-
-/** Ends the session, and with it the work, as soon as `signal` is aborted. */
-async function during<T>(
-  session: FtpSession,
-  work: (session: FtpSession) => Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  const onAbort = () => session.close(interrupted());
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    if (signal.aborted) throw interrupted();
-    return await work(session);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

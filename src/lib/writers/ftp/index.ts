@@ -1,10 +1,9 @@
-import { classifyCommonError, DeliveryError } from "../../errors";
+import { classifyCommonError, DeliveryError, interrupted } from "../../errors";
 import type { Receipt, Writer } from "../../types";
 import { splitTargetName } from "../target-name";
 import { resolveConflict } from "./conflict";
 import type { FtpConnection } from "./connection";
 import { createJob, type Job, pathsOf, receiptOf } from "./job";
-import { interrupted } from "./login";
 import type { FtpWriterOptions } from "./options";
 import { cleanUp, finish, lookAndGoOn, mayBeDone, withLeftover } from "./recover";
 import { fileState } from "./remote-files";

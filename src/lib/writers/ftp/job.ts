@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
-import { DeliveryError } from "../../errors";
+import type { DeliveryError } from "../../errors";
 import type { AttemptContext, DataSource, Receipt, Verified, WriteRequest } from "../../types";
+import { fileExists, hiddenName } from "../publication";
 import { splitTargetName } from "../target-name";
 import type { FtpConnection } from "./connection";
 import type { FtpWriterOptions } from "./options";
@@ -64,15 +64,6 @@ export function createJob(
   };
 }
 
-/**
- * The same for every attempt of a delivery, so that a new attempt overwrites what an old one left behind;
- * short, however long the final name is; hidden from those who list the folder for new files.
- */
-function hiddenName({ deliveryId, target }: WriteRequest, extension: string): string {
-  const digest = createHash("sha256").update(`${deliveryId}\0${target}`).digest("hex");
-  return `.${digest.slice(0, 32)}.${extension}`;
-}
-
 /** Absolute paths; `folder` is empty for the server's own root. */
 export function pathsOf(session: FtpSession, job: Job) {
   const folder = [session.root, ...job.folders].join("/");
@@ -104,9 +95,5 @@ export function receiptOf(job: Job): Receipt {
 }
 
 export function alreadyThere(job: Job): DeliveryError {
-  return new DeliveryError(
-    "rejected",
-    `${locationOf(job)} exists already. Choose another name, or another policy for existing files.`,
-    { code: "EEXIST" },
-  );
+  return fileExists(locationOf(job));
 }

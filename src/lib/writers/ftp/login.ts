@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { type ConnectionOptions, checkServerIdentity, createSecureContext } from "node:tls";
-import { DeliveryError } from "../../errors";
+import { interrupted } from "../../errors";
 import type { FtpConnectionOptions } from "./options";
 import { FtpSession, type FtpSessionContext } from "./session";
 
@@ -30,10 +30,6 @@ export async function openFtpSession(
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
-}
-
-export function interrupted(): DeliveryError {
-  return new DeliveryError("cancelled", "The delivery was interrupted.");
 }
 
 async function withinTime(session: FtpSession, timeoutMs: number, work: () => Promise<void>): Promise<void> {

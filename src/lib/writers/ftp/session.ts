@@ -1,5 +1,6 @@
 import type { Client, FTPContext } from "basic-ftp";
 import { DeliveryError } from "../../errors";
+import type { PooledSession } from "../session-pool";
 import { classifyFtpError, type FtpErrorPlace, type FtpReply, type FtpStep, replyOf } from "./errors";
 
 /** What the sessions of one connection learn about their server, so that each need not find out again. */
@@ -28,7 +29,7 @@ const lateReplyMs = 300;
  * One logged-in control connection. Paths are absolute, so that no command depends on an earlier one, and
  * are sent exactly as given. Any loss makes it `doubtful`: such a session is never used again.
  */
-export class FtpSession {
+export class FtpSession implements PooledSession {
   readonly context: FtpSessionContext;
   /** Lines of FEAT (RFC 2389): name in upper case → parameters. */
   readonly features = new Map<string, string>();
@@ -149,6 +150,10 @@ export class FtpSession {
 
   refusal(reply: FtpReply, step: FtpStep, details: PlaceDetails = {}): DeliveryError {
     return this.failure(Object.assign(new Error(reply.text), { code: reply.code }), step, details);
+  }
+
+  async lives(): Promise<boolean> {
+    return (await this.ask("NOOP", "connect")).code < 400;
   }
 
   /** Keeps the process from waiting for an idle session. */

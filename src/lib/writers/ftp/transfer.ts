@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { classifyCommonError, DeliveryError } from "../../errors";
-import type { DataSource, SourceReading } from "../../types";
+import { DeliveryError } from "../../errors";
+import type { DataSource } from "../../types";
+import { openReading, unreadable } from "../publication";
 import { openDataConnection, secured } from "./data-connection";
 import type { FtpReply } from "./errors";
 import type { FtpSession } from "./session";
@@ -38,7 +39,7 @@ export async function store(
   upload: Upload,
   { signal, onProgress }: UploadContext,
 ): Promise<FtpReply> {
-  const reading = await open(source, signal);
+  const reading = await openReading(source, signal);
   const { stream } = reading;
   // It may fail while nobody reads yet; the reader is told then.
   stream.on("error", ignore);
@@ -65,14 +66,6 @@ export async function store(
   } finally {
     stream.destroy();
     socket?.destroy();
-  }
-}
-
-async function open(source: DataSource, signal: AbortSignal): Promise<SourceReading> {
-  try {
-    return await source.read({ signal });
-  } catch (error) {
-    throw classifyCommonError(error, "the source") ?? unreadable(error);
   }
 }
 
@@ -118,7 +111,7 @@ async function* content(stream: Readable, socket: Socket): AsyncGenerator<Uint8A
   } catch (error) {
     if (error instanceof DeliveryError) throw error;
     if (socket.destroyed || socket.writableEnded) throw closedEarly(socket);
-    throw classifyCommonError(error, "the source") ?? unreadable(error);
+    throw unreadable(error);
   }
 }
 
@@ -158,11 +151,6 @@ function closedEarly(socket: Socket): Error {
   return (
     socket.errored ?? Object.assign(new Error("The data connection was closed early"), { code: "ECONNRESET" })
   );
-}
-
-function unreadable(error: unknown): DeliveryError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new DeliveryError("unavailable", `The source could not be read: ${reason}`, { cause: error });
 }
 
 /**

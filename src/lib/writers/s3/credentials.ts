@@ -1,5 +1,5 @@
 import type { S3ClientConfig } from "@aws-sdk/client-s3";
-import { codeOf, DeliveryError } from "../../errors";
+import { importOptionalPeer } from "../../optional-peer";
 import type { S3ConnectionOptions } from "./options";
 
 type Credentials = NonNullable<S3ClientConfig["credentials"]>;
@@ -38,27 +38,4 @@ export async function s3Credentials(options: S3ConnectionOptions): Promise<Crede
 function givenKeys({ accessKeyId, secretAccessKey, sessionToken }: S3ConnectionOptions) {
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
   return { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) };
-}
-
-/**
- * Imports a package that only some users need.
- * @param purpose ends the sentence "… is needed to"
- * @throws DeliveryError `invalid` that says what to install
- */
-export async function importOptionalPeer<T>(
-  name: string,
-  purpose: string,
-  load: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await load();
-  } catch (error) {
-    const code = codeOf(error);
-    if (code !== "MODULE_NOT_FOUND" && code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new DeliveryError(
-      "invalid",
-      `The package ${name} is needed to ${purpose}. Install it beside this one: npm install ${name}`,
-      { code, cause: error },
-    );
-  }
 }

@@ -1,0 +1,111 @@
+import { join } from "node:path";
+import { type DeliveryError, interrupted } from "../../errors";
+import type { AttemptContext, DataSource, Receipt, Verified, WriteRequest } from "../../types";
+import { hiddenName } from "../publication";
+import { splitTargetName } from "../target-name";
+import { classifyFolderError, type FolderErrorPlace, type FolderStep, noAnswer } from "./errors";
+import type { FolderWriterOptions } from "./options";
+
+/** One attempt: what is asked for, and how far it came. */
+export interface Job {
+  readonly options: FolderWriterOptions;
+  readonly source: DataSource;
+  readonly deliveryId: string;
+  readonly context: AttemptContext;
+  readonly folders: readonly string[];
+  /** The final name; `keep-both` may choose another. */
+  leaf: string;
+  readonly temporaryLeaf: string;
+  /** The target's folder without symbolic links, once it is known. */
+  folder: string;
+  /** Whether the temporary file may be there. */
+  temporary: boolean;
+  /** Tells our file from any other, whatever it is called. */
+  inode: bigint | undefined;
+  bytes: number;
+  sha256: string;
+  /** Whether the last step was begun, so that it may be done. */
+  publishing: boolean;
+  verified: Verified;
+  readonly notes: string[];
+}
+
+/** @throws DeliveryError `invalid` for a refused name */
+export function createJob(
+  options: FolderWriterOptions,
+  source: DataSource,
+  request: WriteRequest,
+  context: AttemptContext,
+): Job {
+  const segments = splitTargetName(request.target);
+  return {
+    options,
+    source,
+    deliveryId: request.deliveryId,
+    context,
+    folders: segments.slice(0, -1),
+    leaf: segments.at(-1) ?? "",
+    temporaryLeaf: hiddenName(request, "part"),
+    folder: "",
+    temporary: false,
+    inode: undefined,
+    bytes: 0,
+    sha256: "",
+    publishing: false,
+    verified: "none",
+    notes: [],
+  };
+}
+
+export function pathsOf({ folder, leaf, temporaryLeaf }: Job) {
+  return { final: join(folder, leaf), temporary: join(folder, temporaryLeaf) };
+}
+
+/** `file:///srv/outgoing/reports/a.txt`, as it would be read aloud: nothing is escaped. */
+export function locationOf(root: string, segments: readonly string[]): string {
+  const path = [root.replaceAll("\\", "/").replace(/\/$/, ""), ...segments].join("/");
+  return `file://${path.startsWith("/") ? "" : "/"}${path}`;
+}
+
+export function receiptOf(job: Job, outcome: Receipt["outcome"] = "delivered"): Receipt {
+  const { bytes, sha256, verified, notes } = job;
+  const location = locationOf(job.options.root, [...job.folders, job.leaf]);
+  return { location, outcome, bytes, sha256, verified, notes };
+}
+
+/** How long an operation under way may go on after an abort: as a rule it ends at once. */
+const abortGraceMs = 1_000;
+
+/**
+ * Runs one operation of the file system, and waits for it no longer than allowed: nothing can call it off,
+ * and on a share that has gone away it may never end.
+ * @throws DeliveryError
+ */
+export async function within<T>(
+  { options, context: { signal } }: Pick<Job, "options" | "context">,
+  step: FolderStep,
+  path: string,
+  operation: () => Promise<T>,
+): Promise<T> {
+  const place: FolderErrorPlace = { step, path };
+  let abandon: (error: DeliveryError) => void = () => {};
+  const abandoned = new Promise<never>((_resolve, reject) => {
+    abandon = reject;
+  });
+  const timer = setTimeout(() => abandon(noAnswer(place)), options.idleTimeoutMs);
+  let graceTimer: NodeJS.Timeout | undefined;
+  const onAbort = () => {
+    graceTimer = setTimeout(() => abandon(interrupted()), abortGraceMs);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([operation(), abandoned]);
+  } catch (error) {
+    throw classifyFolderError(error, place);
+  } finally {
+    clearTimeout(timer);
+    clearTimeout(graceTimer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,92 @@
+import type { AttemptContext, DataSource, Receipt, Verified, WriteRequest } from "../../types";
+import { hiddenName } from "../publication";
+import { splitTargetName } from "../target-name";
+import type { SftpConnection } from "./connection";
+import type { SftpWriterOptions } from "./options";
+import type { SftpSession } from "./session";
+import { emptyUpload, type Upload } from "./transfer";
+
+/** One attempt: what is asked for, and how far it came. It outlives the session that it began on. */
+export interface Job {
+  readonly connection: SftpConnection;
+  readonly options: SftpWriterOptions;
+  readonly source: DataSource;
+  readonly deliveryId: string;
+  readonly context: AttemptContext;
+  readonly folders: readonly string[];
+  /** The final name; `keep-both` may choose another. */
+  leaf: string;
+  readonly temporaryLeaf: string;
+  /** Where the old file waits while the new one takes its name, on servers that do not rename over a file. */
+  readonly asideLeaf: string;
+  /** Whether the old file may be there. */
+  aside: boolean;
+  /** Whether the upload goes straight to the final name. */
+  direct: boolean;
+  upload: Upload;
+  /** Whether the server was asked to rename, so that it may have done so. */
+  renaming: boolean;
+  verified: Verified;
+  /** Whether a first pass over the source has told its progress. */
+  progressTold: boolean;
+  readonly notes: string[];
+}
+
+/** @throws DeliveryError `invalid` for a refused name */
+export function createJob(
+  connection: SftpConnection,
+  options: SftpWriterOptions,
+  source: DataSource,
+  request: WriteRequest,
+  context: AttemptContext,
+): Job {
+  const segments = splitTargetName(request.target);
+  return {
+    connection,
+    options,
+    source,
+    deliveryId: request.deliveryId,
+    context,
+    folders: segments.slice(0, -1),
+    leaf: segments.at(-1) ?? "",
+    temporaryLeaf: hiddenName(request, "part"),
+    asideLeaf: hiddenName(request, "old"),
+    aside: false,
+    direct: !options.temporaryName,
+    upload: emptyUpload(),
+    renaming: false,
+    verified: "none",
+    progressTold: false,
+    notes: [],
+  };
+}
+
+/** Absolute paths; `folder` is empty for the server's own root. */
+export function pathsOf(session: SftpSession, job: Job) {
+  const folder = [session.root, ...job.folders].join("/");
+  const final = `${folder}/${job.leaf}`;
+  const temporary = `${folder}/${job.temporaryLeaf}`;
+  return {
+    folder,
+    final,
+    temporary,
+    aside: `${folder}/${job.asideLeaf}`,
+    upload: job.direct ? final : temporary,
+  };
+}
+
+export function locationOf(job: Job): string {
+  return job.connection.locate([...job.folders, job.leaf].join("/"));
+}
+
+export function receiptOf(job: Job): Receipt {
+  const { bytes, sha256 } = job.upload;
+  return {
+    location: locationOf(job),
+    outcome: "delivered",
+    bytes,
+    sha256,
+    verified: job.verified,
+    notes: job.notes,
+  };
+}

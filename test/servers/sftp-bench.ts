@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, onTestFinished } from "vitest";
+import type { DataSource, Receipt } from "../../src/lib";
+import {
+  createSftpConnection,
+  createSftpWriter,
+  readSftpConnectionOptions,
+  readSftpWriterOptions,
+  type SftpConnection,
+} from "../../src/lib/writers/sftp";
+import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy";
+import { type DiskTarget, diskTarget } from "../support/disk-target";
+import { testSource } from "../support/sources";
+import { type Sshd, type SshdOptions, startSshd } from "../support/sshd";
+
+export interface SftpBench {
+  readonly server: Sshd;
+  readonly proxy: CuttingProxy;
+  readonly connection: SftpConnection;
+  readonly disk: DiskTarget;
+  deliver(content: string | DataSource, target: string, options?: DeliverOptions): Promise<Receipt>;
+  /** Names and texts of all files there. */
+  files(): Promise<Record<string, string>>;
+}
+
+interface DeliverOptions {
+  writer?: Record<string, unknown>;
+  deliveryId?: string;
+  signal?: AbortSignal;
+}
+
+let shared: Promise<Sshd> | undefined;
+
+afterAll(async () => (await shared)?.stop());
+
+/** Starting one takes a second: tests that want nothing special have one for all, tidied up before each. */
+async function sharedServer(): Promise<Sshd> {
+  shared ??= startSshd();
+  const server = await shared;
+  for (const name of await readdir(server.root)) await rm(join(server.root, name), { recursive: true });
+  const logged = (await server.log()).length;
+  return { ...server, log: async () => (await server.log()).slice(logged) };
+}
+
+async function ownServer(options: SshdOptions): Promise<Sshd> {
+  const server = await startSshd(options);
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+/**
+ * A server, a proxy before it, and a connection through that. All end with the test.
+ * @param serverOptions if there are any, the server is the test's own
+ */
+export async function sftpBench(
+  connectionOptions: (server: Sshd) => Record<string, unknown> = () => ({}),
+  serverOptions?: SshdOptions,
+): Promise<SftpBench> {
+  const server = await (serverOptions ? ownServer(serverOptions) : sharedServer());
+  const proxy = await startCuttingProxy(server.port);
+  onTestFinished(() => proxy.stop());
+  const { host, user, privateKey } = server;
+  const connection = createSftpConnection(
+    readSftpConnectionOptions({
+      host,
+      port: proxy.port,
+      user,
+      privateKey,
+      hostKeys: server.fingerprints.ed25519,
+      ...connectionOptions(server),
+    }),
+  );
+  onTestFinished(() => connection.close());
+  const disk = diskTarget(server.root, server.owner);
+  const writers = new Map<string, ReturnType<typeof createSftpWriter>>();
+  return {
+    server,
+    proxy,
+    connection,
+    disk,
+    deliver(content, target, { writer: writerOptions = {}, deliveryId = randomUUID(), signal } = {}) {
+      const key = JSON.stringify(writerOptions);
+      const writer = writers.get(key) ?? createSftpWriter(connection, readSftpWriterOptions(writerOptions));
+      writers.set(key, writer);
+      const source = typeof content === "string" ? testSource(Buffer.from(content)) : content;
+      const request = { deliveryId, target, contentType: undefined, metadata: {}, attributes: {} };
+      return writer.write(source, request, {
+        signal: signal ?? new AbortController().signal,
+        onProgress: () => {},
+      });
+    },
+    async files() {
+      const names = await disk.list();
+      const texts = await Promise.all(names.map(async (name) => [name, String(await disk.read(name))]));
+      return Object.fromEntries(texts);
+    },
+  };
+}
