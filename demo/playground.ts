@@ -44,6 +44,8 @@ export async function openPlayground(): Promise<Playground> {
     await writeFile(file, priceList());
     const root = join(folder, "ftp");
     await mkdir(root);
+    const outbox = join(folder, "outbox");
+    await mkdir(outbox);
 
     const s3 = await open(startS3Server({ folder }));
     const ftp = await open(startFtpServer({ ...login, root, tls: { cert, key, mode: "explicit" } }));
@@ -51,6 +53,7 @@ export async function openPlayground(): Promise<Playground> {
     const env = {
       NODE_EXTRA_CA_CERTS: certificateFile,
       DEMO_FILE: file,
+      DEMO_FOLDER: outbox,
       DEMO_S3_ENDPOINT: s3.endpoint,
       DEMO_S3_REGION: "us-east-1",
       DEMO_S3_BUCKET: bucket,

@@ -1,4 +1,4 @@
-/** Fields that are more than an input: code, time zones, certificates. */
+/** Fields that are more than an input: code, time zones, texts from files. */
 (() => {
   if (!globalThis.DataDistribution) globalThis.DataDistribution = {};
   const shared = globalThis.DataDistribution;
@@ -54,22 +54,24 @@
     field.attr("list", list.attr("id"));
   }
 
-  /** Lets a certificate come out of a file of the person's own computer. */
-  function certificate(dialog) {
+  /** Lets the text of a field come out of a file of the person's own computer. */
+  function textFile(dialog, property, accept) {
     const { form, field } = dialog;
-    const chooser = $("<input>", { type: "file", accept: ".pem,.crt,.cer" }).hide().appendTo(form);
-    form.find(".dd-load-ca").on("click", (event) => {
+    const chooser = $("<input>", { type: "file", accept }).hide().appendTo(form);
+    form.find(`.dd-load-${property}`).on("click", (event) => {
       event.preventDefault();
       chooser.trigger("click");
     });
     chooser.on("change", async () => {
       const [file] = chooser[0].files;
       if (file)
-        field("ca")
+        field(property)
           .val(await file.text())
           .trigger("change");
     });
   }
 
-  shared.fields = Object.assign(shared.fields ?? {}, { code, timeZone, certificate });
+  const certificate = (dialog) => textFile(dialog, "ca", ".pem,.crt,.cer");
+
+  shared.fields = Object.assign(shared.fields ?? {}, { code, timeZone, textFile, certificate });
 })();

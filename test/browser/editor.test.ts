@@ -58,7 +58,7 @@ describe.runIf(canRun).each(runtimeNames)("the editor of %s", (runtimeName) => {
     });
   });
 
-  test("the palette has a category with all five nodes", async () => {
+  test("the palette has a category with all seven nodes", async () => {
     const category = page.locator("#red-ui-palette-container-data_distribution");
     await category.scrollIntoViewIfNeeded();
     expect(await category.locator(".red-ui-palette-header").textContent()).toContain("data distribution");
@@ -67,6 +67,8 @@ describe.runIf(canRun).each(runtimeNames)("the editor of %s", (runtimeName) => {
       "data source",
       "s3 writer",
       "ftp writer",
+      "sftp writer",
+      "folder writer",
       "retry",
       "notify",
     ]);

@@ -8,10 +8,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPlayground, type Playground } from "../../demo/playground";
 import { readExamples } from "../support/examples";
 import { type FlowNode, type NodeRedProcess, startNodeRed } from "../support/node-red-process";
+import { requireTool } from "../support/required";
 import { provideRuntime } from "../support/runtimes";
+import { type Sshd, sshdPath, startSshd } from "../support/sshd";
 import { type Story, stories } from "./stories";
 
 const examples = readExamples();
+const withSshd = requireTool("openssh-server", sshdPath);
 const patience = { timeout: 30_000 };
 
 test("there is a story for each example", () => {
@@ -19,10 +22,11 @@ test("there is a story for each example", () => {
 });
 
 describe.each([
-  { runtimeName: "node-red-4", told: examples },
+  { runtimeName: "node-red-4", told: examples.filter(({ name }) => withSshd || name !== "sftp writer") },
   { runtimeName: "node-red-5", told: examples.filter(({ name }) => name.startsWith("one file to")) },
 ] as const)("$runtimeName", ({ runtimeName, told }) => {
   let playground: Playground;
+  let sshd: Sshd | undefined;
   let nodeRed: NodeRedProcess;
   let page: Server;
 
@@ -32,12 +36,14 @@ describe.each([
     page = createServer((_, response) => response.end("a page of the web")).listen(0, "127.0.0.1");
     await once(page, "listening");
     const runtime = await provideRuntime(runtimeName);
-    nodeRed = await startNodeRed({ runtime, flows: [], env: playground.env });
+    if (told.some(({ name }) => name === "sftp writer")) sshd = await startSshd();
+    nodeRed = await startNodeRed({ runtime, flows: [], env: { ...playground.env, ...sftpEnv(sshd) } });
   }, 240_000);
   afterAll(async () => {
     await nodeRed?.stop();
     page?.close();
     await playground?.close();
+    await sshd?.stop();
   });
 
   test.each(told)("$name", async ({ name, flow }) => {
@@ -68,7 +74,8 @@ describe.each([
     expect(records.map(({ location }) => location)).toEqual(
       arrivals.map(([location]) => expect.stringMatching(location)),
     );
-    for (const [at, record] of records.entries()) await expectThere(playground, record, arrivals[at]?.[1]);
+    for (const [at, record] of records.entries())
+      await expectThere({ ...playground, sshd }, record, arrivals[at]?.[1]);
     expect(nodeRed.log.filter(({ level }) => level <= 20)).toEqual([]);
   });
 });
@@ -103,15 +110,35 @@ function refuseOneUpload({ ftp }: Playground): void {
   };
 }
 
-async function expectThere(playground: Playground, record: Arrival, content: RegExp | undefined) {
-  const { s3, ftp, bucket, file } = playground;
-  const { location, target, bytes, sha256, url } = record;
-  const there = location.startsWith("s3:")
-    ? ((await s3.read(bucket, target)) as Buffer)
-    : await readFile(join(ftp.root, new URL(location).pathname));
+interface Places extends Pick<Playground, "s3" | "ftp" | "bucket" | "file"> {
+  sshd: Sshd | undefined;
+}
+
+async function expectThere(places: Places, record: Arrival, content: RegExp | undefined) {
+  const { file } = places;
+  const { target, bytes, sha256, url } = record;
+  const there = await readThere(places, record);
   expect(there).toHaveLength(bytes);
   expect(createHash("sha256").update(there).digest("hex")).toBe(sha256);
   if (content) expect(there.toString()).toMatch(content);
   if (target.endsWith("price-list.csv")) expect(there.equals(await readFile(file))).toBe(true);
   if (url) expect(Buffer.from(await (await fetch(url)).arrayBuffer()).equals(there)).toBe(true);
+}
+
+async function readThere({ s3, ftp, sshd, bucket }: Places, { location, target }: Arrival): Promise<Buffer> {
+  const { protocol, pathname } = new URL(location);
+  if (protocol === "s3:") return (await s3.read(bucket, target)) as Buffer;
+  const folder = { "file:": "/", "ftp:": ftp.root, "sftp:": sshd?.root }[protocol] ?? "";
+  return readFile(join(folder, pathname.replace(/^\/~/, "")));
+}
+
+function sftpEnv(sshd: Sshd | undefined): Record<string, string> {
+  if (!sshd) return {};
+  return {
+    DEMO_SFTP_HOST: sshd.host,
+    DEMO_SFTP_PORT: String(sshd.port),
+    DEMO_SFTP_USER: sshd.user,
+    DEMO_SFTP_PASSWORD: sshd.password,
+    DEMO_SFTP_HOST_KEY: sshd.fingerprints.ed25519,
+  };
 }

@@ -36,6 +36,14 @@ export const stories: Readonly<Record<string, Story>> = {
     shown: { "delivered: where": 2 },
     presses: 2,
   },
+  "folder writer": {
+    arrivals: [
+      [new RegExp(`^file:///.*/outgoing/${day}/greeting-1\\.txt$`), greeting],
+      [new RegExp(`^file:///.*/outgoing/${day}/greeting\\.txt$`), greeting],
+    ],
+    shown: { "delivered: where": 2 },
+    presses: 2,
+  },
   notify: {
     arrivals: [[new RegExp(`${bucket}/greetings/${month}/greeting\\.txt$`), greeting]],
     mails: [/^admin@example\.com: A greeting is in S3$/],
@@ -52,6 +60,14 @@ export const stories: Readonly<Record<string, Story>> = {
   "s3 writer": {
     arrivals: [[new RegExp(`${bucket}/greetings/${day}/greeting\\.txt$`), greeting]],
     shown: { "delivered: the link": 1 },
+  },
+  "sftp writer": {
+    arrivals: [
+      [new RegExp(`^sftp://127\\.0\\.0\\.1:\\d+/~/incoming/${day}/greeting-1\\.txt$`), greeting],
+      [new RegExp(`^sftp://127\\.0\\.0\\.1:\\d+/~/incoming/${day}/greeting\\.txt$`), greeting],
+    ],
+    shown: { "delivered: where": 2 },
+    presses: 2,
   },
   "the scheduler": {
     arrivals: [

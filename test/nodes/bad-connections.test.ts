@@ -11,6 +11,8 @@ import {
   type Servers,
   s3Connection,
   s3Writer,
+  sftpConnection,
+  sftpWriter,
   smtpConnection,
   useServers,
 } from "./support/servers";
@@ -22,7 +24,7 @@ type Settings = Record<string, unknown>;
 type Credentials = Record<string, string>;
 type Row = [setting: string, value: unknown, sentence: RegExp, credentials?: Credentials];
 type Kind = [
-  name: "s3" | "ftp" | "smtp",
+  name: "s3" | "ftp" | "sftp" | "smtp",
   connection: (servers: Servers, settings: Settings) => FlowNode,
   user: (settings: Settings) => FlowNode,
   rows: Row[],
@@ -76,6 +78,25 @@ const kinds: Kind[] = [
       ["idleTimeoutSeconds", -1, /idleTimeoutSeconds must be a number/],
       ["name", "", /user must be text without line breaks/, { user: "a\r\nb", password: "x" }],
       ...tls,
+    ],
+  ],
+  [
+    "sftp",
+    sftpConnection,
+    sftpWriter,
+    [
+      ["host", "", /host is missing/],
+      ["host", "sftp://example.com", /host must be a host name/],
+      ["port", 70_000, /port must be a whole number from 1 to 65535/],
+      ["root", "../up", /root/],
+      ["hostKeys", "", /hostKeys is missing/],
+      ["hostKeys", "trust me", /hostKeys: line 1 is neither a SHA256 fingerprint nor/],
+      ["hostKeyCheck", "none", /hostKeyCheck must be one of pinned, show/],
+      ["connectTimeoutSeconds", 0, /connectTimeoutSeconds must be a number from 0\.1 to 86400/],
+      ["idleTimeoutSeconds", -1, /idleTimeoutSeconds must be a number/],
+      ["name", "", /user is missing/, { password: "p" }],
+      ["name", "", /a password or a privateKey is needed/, { user: "u" }],
+      ["name", "", /privateKey must be a private key/, { user: "u", privateKey: "ssh-rsa AAAA" }],
     ],
   ],
   [

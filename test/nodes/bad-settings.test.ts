@@ -15,12 +15,15 @@ import {
   credentialsOf,
   dataSource,
   ends,
+  folderWriter,
   ftpConnection,
   ftpWriter,
   notify,
   retry,
   s3Connection,
   s3Writer,
+  sftpConnection,
+  sftpWriter,
   smtpConnection,
   useServers,
 } from "./support/servers";
@@ -128,6 +131,34 @@ const nodes: [name: string, make: (settings: Settings) => FlowNode, rows: Row[]]
     ],
   ],
   [
+    "sftp writer",
+    sftpWriter,
+    [
+      ["connection", undefined, /No SFTP connection is chosen/],
+      ["connection", "ftp", /chosen SFTP connection is missing or disabled/],
+      ...template("path"),
+      ...boolean("makeFolders"),
+      ...boolean("temporaryName"),
+      ...choice("verify"),
+      ...writerRows,
+    ],
+  ],
+  [
+    "folder writer",
+    (settings) => folderWriter({ root: "/srv", ...settings }),
+    [
+      ["root", "", /root is missing/],
+      ["root", "outgoing", /root must be an absolute path/],
+      ["root", 5, /root must be text/],
+      ["root", "${NOT_SET}", /root: the environment variable NOT_SET is not set/],
+      ["fileMode", "rwx", /fileMode must be three octal digits/],
+      ...template("path"),
+      ...boolean("makeFolders"),
+      ...choice("verify"),
+      ...writerRows,
+    ],
+  ],
+  [
     "retry",
     (settings) => retry({ preset: "custom", ...settings }),
     [
@@ -164,6 +195,7 @@ const nodes: [name: string, make: (settings: Settings) => FlowNode, rows: Row[]]
 const connections = () => [
   s3Connection(servers),
   ftpConnection(servers),
+  sftpConnection(servers),
   smtpConnection(servers),
   { ...s3Connection(servers), id: "off", d: true },
   s3Connection(servers, { id: "broken", endpoint: "not a url" }),

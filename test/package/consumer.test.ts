@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -63,6 +63,34 @@ describe("the library, installed from the tarball, without Node-RED", () => {
     writeFileSync(path.join(folder, "script.mjs"), code);
     const { stdout } = await run(process.execPath, ["script.mjs"], { cwd: folder });
     expect(stdout).toBe("delivered hello denied\n");
+  });
+
+  test("without the package for SFTP it says what to install", async () => {
+    const code = `
+      const { createSftpConnection, createSftpWriter, openSource, readSftpConnectionOptions, readSftpWriterOptions } =
+        require("@data-distribution/node-red/lib");
+      (async () => {
+        const settings = { host: "127.0.0.1", user: "me", password: "p", hostKeys: "SHA256:" + "A".repeat(43) };
+        const writer = createSftpWriter(
+          createSftpConnection(readSftpConnectionOptions(settings)),
+          readSftpWriterOptions({}),
+        );
+        const source = await openSource({ kind: "text", name: "a.txt", text: "hello" }, { spool: undefined });
+        const request = { deliveryId: "1", target: "a.txt", contentType: undefined, metadata: {}, attributes: {} };
+        const context = { signal: new AbortController().signal, onProgress: () => undefined };
+        await writer.write(source, request, context).catch(({ kind, message }) => console.log(kind, message));
+      })();`;
+    // The installed package lies below this checkout, which has ssh2: what it needs to load is copied away.
+    const bare = path.join(folder, "bare");
+    for (const name of ["@data-distribution/node-red", "mustache"]) {
+      const from = realpathSync(path.join(folder, "node_modules", name));
+      cpSync(from, path.join(bare, "node_modules", name), { recursive: true });
+    }
+    writeFileSync(path.join(bare, "sftp.cjs"), code);
+    const { stdout } = await run(process.execPath, ["sftp.cjs"], { cwd: bare });
+    expect(stdout).toBe(
+      "invalid The package ssh2 is needed to deliver by SFTP. Install it beside this one: npm install ssh2\n",
+    );
   });
 
   test("there is no other door", async () => {

@@ -3,7 +3,15 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { fileExists, loadEditorHalf, nodeFolders, packageRoot } from "../support/editor-half";
 
-const paletteNodes: readonly string[] = ["data-source", "s3-writer", "ftp-writer", "retry", "notify"];
+const paletteNodes: readonly string[] = [
+  "data-source",
+  "s3-writer",
+  "ftp-writer",
+  "sftp-writer",
+  "folder-writer",
+  "retry",
+  "notify",
+];
 
 test("every node of the package has an editor half, and the package lists it", () => {
   const folders = readdirSync(path.join(packageRoot, "src/nodes")).filter((name) => name !== "shared");

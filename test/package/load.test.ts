@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "../support/built-package";
@@ -10,7 +11,7 @@ import { provideRuntime, runtimeNames } from "../support/runtimes";
 const manifest = JSON.parse(readFileSync(path.join(packageRoot, "package.json"), "utf8"));
 const types = Object.keys(manifest["node-red"].nodes);
 const examples = readExamples();
-const sdks = ["@aws-sdk", "@smithy", "basic-ftp", "nodemailer"];
+const sdks = ["@aws-sdk", "@smithy", "basic-ftp", "nodemailer", "ssh2"];
 
 interface NodeSet {
   module: string;
@@ -27,6 +28,8 @@ const env = Object.fromEntries([...variables].map((name) => [name, valueFor(name
 
 function valueFor(name: string): string {
   if (/PORT/.test(name)) return "9";
+  if (/HOST_KEY/.test(name)) return `SHA256:${"A".repeat(43)}`;
+  if (/FOLDER/.test(name)) return tmpdir();
   return /ENDPOINT/.test(name) ? "http://localhost:9" : "localhost";
 }
 

@@ -5,8 +5,7 @@ import { registerWriterNode, type WriterNodeDef } from "../shared/writer-node";
 export default function register(RED: NodeAPI): void {
   registerWriterNode<WriterNodeDef, FtpConnection>(RED, {
     type: "delivery-ftp-writer",
-    connectionType: "delivery-ftp-connection",
-    connectionLabel: "FTP connection",
+    connection: { type: "delivery-ftp-connection", label: "FTP connection" },
     createWriter: (connection, config) => createFtpWriter(connection, readFtpWriterOptions(config)),
     readTemplates: ({ text }) => ({ target: text("path") || "{{source.name}}" }),
   });

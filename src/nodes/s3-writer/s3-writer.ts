@@ -18,8 +18,7 @@ interface Config extends WriterNodeDef {
 export default function register(RED: NodeAPI): void {
   registerWriterNode<Config, S3Connection>(RED, {
     type: "delivery-s3-writer",
-    connectionType: "delivery-s3-connection",
-    connectionLabel: "S3 connection",
+    connection: { type: "delivery-s3-connection", label: "S3 connection" },
     createWriter: (connection, config) => createS3Writer(connection, readS3WriterOptions(optionsOf(config))),
     readTemplates: ({ text, rows }) => ({
       target: text("key") || "{{source.name}}",

@@ -21,7 +21,7 @@ import { templateView } from "./template-view";
 import { renderAll, type TemplateReader, templateReader } from "./templates";
 
 export interface WriterNodeDef extends NodeDef {
-  connection: string;
+  connection?: string;
   concurrency?: string | number;
   store?: string;
 }
@@ -37,28 +37,22 @@ interface WriterTemplates {
 /** What tells one writer node from the others. */
 export interface WriterNodeKind<Config extends WriterNodeDef, Connection> {
   type: string;
-  connectionType: string;
-  /** For sentences: `S3 connection`. */
-  connectionLabel: string;
+  /** The config node that it needs, and its name for sentences: `S3 connection`. Some need none. */
+  connection?: { type: string; label: string };
   /** @throws DeliveryError `invalid` that lists every problem of the settings */
   createWriter(connection: Connection, config: Config): Writer;
   readTemplates(templates: TemplateReader): WriterTemplates;
 }
 
 /** Registers a node that delivers each message's content through a writer of the library. */
-export function registerWriterNode<Config extends WriterNodeDef, Connection>(
+export function registerWriterNode<Config extends WriterNodeDef, Connection = undefined>(
   RED: NodeAPI,
   kind: WriterNodeKind<Config, Connection>,
 ): void {
   RED.nodes.registerType(kind.type, function construct(this: Node, config: Config) {
     RED.nodes.createNode(this, config);
     runDeliveries(RED, this, "delivery", config.store, (engine) => {
-      const { connection, release } = useConnection<Connection>(
-        RED,
-        config.connection,
-        kind.connectionType,
-        kind.connectionLabel,
-      );
+      const { connection, release } = connectionOf(RED, config, kind);
       try {
         const settings = readSettings(config, kind);
         const render = (msg: NodeMessage, source: SourceSpec) =>
@@ -70,6 +64,17 @@ export function registerWriterNode<Config extends WriterNodeDef, Connection>(
       }
     });
   });
+}
+
+/** @throws DeliveryError `invalid` when the kind needs one and it cannot be had */
+function connectionOf<Config extends WriterNodeDef, Connection>(
+  RED: NodeAPI,
+  config: Config,
+  kind: WriterNodeKind<Config, Connection>,
+): { connection: Connection; release: () => void } {
+  // A kind without one is of a writer that does not look at it.
+  if (!kind.connection) return { connection: undefined as Connection, release: () => {} };
+  return useConnection<Connection>(RED, config.connection ?? "", kind.connection.type, kind.connection.label);
 }
 
 interface Settings {

@@ -6,12 +6,15 @@ import path from "node:path";
 import type { NodeStatus } from "node-red";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import registerDataSource from "../../../src/nodes/data-source/data-source";
+import registerFolderWriter from "../../../src/nodes/folder-writer/folder-writer";
 import registerFtpConnection from "../../../src/nodes/ftp-connection/ftp-connection";
 import registerFtpWriter from "../../../src/nodes/ftp-writer/ftp-writer";
 import registerNotify from "../../../src/nodes/notify/notify";
 import registerRetry from "../../../src/nodes/retry/retry";
 import registerS3Connection from "../../../src/nodes/s3-connection/s3-connection";
 import registerS3Writer from "../../../src/nodes/s3-writer/s3-writer";
+import registerSftpConnection from "../../../src/nodes/sftp-connection/sftp-connection";
+import registerSftpWriter from "../../../src/nodes/sftp-writer/sftp-writer";
 import registerSmtpConnection from "../../../src/nodes/smtp-connection/smtp-connection";
 import registerStore from "../../../src/nodes/store/store";
 import { type FlowNode, fits, placed } from "./flow";
@@ -41,12 +44,15 @@ interface TestHelper {
 
 const registers = [
   registerDataSource,
+  registerFolderWriter,
   registerFtpConnection,
   registerFtpWriter,
   registerNotify,
   registerRetry,
   registerS3Connection,
   registerS3Writer,
+  registerSftpConnection,
+  registerSftpWriter,
   registerSmtpConnection,
   registerStore,
 ];

@@ -56,11 +56,15 @@ export function smtpConnection({ smtp }: Servers, settings: Settings = {}): Flow
   };
 }
 
-/** Of all three connections. */
-export function credentialsOf({ s3, ftp }: Servers): Record<"s3" | "ftp" | "smtp", Record<string, string>> {
+/** Of all connections. */
+export function credentialsOf({
+  s3,
+  ftp,
+}: Servers): Record<"s3" | "ftp" | "sftp" | "smtp", Record<string, string>> {
   return {
     s3: { accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey },
     ftp: { user: ftp.user, password: ftp.password },
+    sftp: { user: "partner", password: "sftp-pass" },
     smtp: login,
   };
 }
@@ -84,6 +88,41 @@ export function ftpWriter(settings: Settings = {}): FlowNode {
     type: "delivery-ftp-writer",
     name: "To FTP",
     connection: "ftp",
+    path: "{{source.name}}",
+    wires: [["delivered"], ["failed"]],
+    ...settings,
+  };
+}
+
+export function folderWriter(settings: Settings = {}): FlowNode {
+  return {
+    id: "writer",
+    type: "delivery-folder-writer",
+    name: "To a folder",
+    path: "{{source.name}}",
+    wires: [["delivered"], ["failed"]],
+    ...settings,
+  };
+}
+
+/** To a port at which nobody listens, unless told otherwise. */
+export function sftpConnection(_servers: Servers, settings: Settings = {}): FlowNode {
+  return {
+    id: "sftp",
+    type: "delivery-sftp-connection",
+    host: "127.0.0.1",
+    port: "9",
+    hostKeys: `SHA256:${"A".repeat(43)}`,
+    ...settings,
+  };
+}
+
+export function sftpWriter(settings: Settings = {}): FlowNode {
+  return {
+    id: "writer",
+    type: "delivery-sftp-writer",
+    name: "To SFTP",
+    connection: "sftp",
     path: "{{source.name}}",
     wires: [["delivered"], ["failed"]],
     ...settings,

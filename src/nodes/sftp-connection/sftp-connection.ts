@@ -1,0 +1,38 @@
+import type { NodeAPI, NodeDef } from "node-red";
+import { createSftpConnection, inUnit, readSftpConnectionOptions } from "../../lib";
+import { registerConnectionNode } from "../shared/connection-node";
+import { msPerSecond } from "../shared/units";
+
+interface Config extends NodeDef {
+  connectTimeoutSeconds?: string | number;
+  idleTimeoutSeconds?: string | number;
+}
+
+interface Credentials {
+  user: string;
+  password: string;
+  privateKey: string;
+  passphrase: string;
+}
+
+export default function register(RED: NodeAPI): void {
+  registerConnectionNode<Config, Credentials>(
+    RED,
+    "delivery-sftp-connection",
+    (config, credentials) =>
+      createSftpConnection(
+        readSftpConnectionOptions({
+          ...config,
+          ...credentials,
+          connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
+          idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
+        }),
+      ),
+    {
+      user: { type: "text" },
+      password: { type: "password" },
+      privateKey: { type: "password" },
+      passphrase: { type: "password" },
+    },
+  );
+}
