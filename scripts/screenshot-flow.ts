@@ -43,6 +43,11 @@ export function showcaseFlow({ s3, ftp }: { s3: S3Server; ftp: FtpServer }): Flo
       y: 120,
       wires: [["data-source"]],
     },
+    node("schedule", "schedule", [130, 60], [["data-source"]], {
+      cron: "30 2 * * *",
+      timeZone: "Europe/Berlin",
+      topic: "customers",
+    }),
     node("data-source", "data-source", [320, 120], [["s3-writer", "ftp-writer"]], {
       kind: "function",
       fileName: "customers-{{yyyy}}-{{MM}}-{{dd}}.csv",

@@ -11,6 +11,7 @@ export * from "./notifiers/log";
 export * from "./notifiers/mail";
 export * from "./notifiers/messages";
 export * from "./options";
+export * from "./schedule";
 export * from "./sources";
 export type * from "./store/delivery-store";
 export { createMemoryStore } from "./store/memory";

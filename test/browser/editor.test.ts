@@ -58,12 +58,13 @@ describe.runIf(canRun).each(runtimeNames)("the editor of %s", (runtimeName) => {
     });
   });
 
-  test("the palette has a category with all seven nodes", async () => {
+  test("the palette has a category with all eight nodes", async () => {
     const category = page.locator("#red-ui-palette-container-data_distribution");
     await category.scrollIntoViewIfNeeded();
     expect(await category.locator(".red-ui-palette-header").textContent()).toContain("data distribution");
     const labels = await category.locator(".red-ui-palette-label").allTextContents();
     expect(labels.map((label) => label.replace(/\s+/g, " "))).toEqual([
+      "schedule",
       "data source",
       "s3 writer",
       "ftp writer",
@@ -192,6 +193,22 @@ describe.runIf(canRun).each(runtimeNames)("the editor of %s", (runtimeName) => {
     const credentials = await nodeRed.get(`/credentials/delivery-s3-connection/${secrets}`);
     expect(credentials).toMatchObject({ accessKeyId: s3.accessKeyId, has_secretAccessKey: true });
     expect(JSON.stringify(credentials)).not.toContain(s3.secretAccessKey);
+  });
+
+  test("the schedule's dialog shows the next ten times as one types, or what is wrong", async () => {
+    const schedule = await dragFromPalette(page, "delivery-schedule", { x: 380, y: 420 });
+    const times = page.locator("#delivery-times");
+    await edit(page, schedule, async () => {
+      await fillIn(page, "node", { cron: "0 25 * * *" });
+      await times.getByText(/hour cannot be "25"/).waitFor();
+      await fillIn(page, "node", { cron: "30 2 1 7 *", timeZone: "America/New_York" });
+      await times.getByText("The next times, in America/New_York").waitFor();
+      const shown = await times.locator("div").allTextContents();
+      expect(shown).toHaveLength(11);
+      for (const time of shown.slice(1)) expect(time).toMatch(/Jul 1, 20\d\d, 02:30 (EDT|GMT-4)/);
+    });
+    await deploy(page);
+    await schedule.locator.getByText(/^next 20\d\d-07-01 02:30$/).waitFor();
   });
 
   test("the menu lists all examples, and a story from it is imported, deployed and delivers", async () => {

@@ -7,7 +7,7 @@ interface Registration {
   credentials: Record<string, { type: string }> | undefined;
 }
 
-/** What a runtime half tells Node-RED while it loads; nothing more of Node-RED is there. */
+/** What a runtime half tells Node-RED while it loads; of the rest of Node-RED only routes can be added. */
 async function registrationsOf(folder: string): Promise<Registration[]> {
   const registrations: Registration[] = [];
   const nodes = {
@@ -16,7 +16,8 @@ async function registrationsOf(folder: string): Promise<Registration[]> {
     },
   };
   const { default: register } = await import(`../../src/nodes/${folder}/${folder}.ts`);
-  register({ nodes } as unknown as NodeAPI);
+  const routes = { httpAdmin: { post() {} }, auth: { needsPermission() {} } };
+  register({ nodes, ...routes } as unknown as NodeAPI);
   return registrations;
 }
 

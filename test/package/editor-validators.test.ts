@@ -11,6 +11,14 @@ const half = (folder: Folder) => {
 
 /** Values that a validator must refuse, with what its sentence must say. */
 const refused: [Folder, string, unknown, Record<string, unknown>, RegExp][] = [
+  ["schedule", "cron", "", {}, /^When: fill this in/],
+  ["schedule", "cron", "6", {}, /^When: give 5 fields/],
+  ["schedule", "cron", "* * * * * * 2027", {}, /6 with the seconds/],
+  ["schedule", "cron", "<b> * * * *", {}, /give 5 fields/],
+  ["schedule", "timeZone", "Mars/Olympus", {}, /Europe\/Paris/],
+  ["schedule", "missedLimit", "101", { missed: "all" }, /whole number from 1 to 100/],
+  ["schedule", "graceMinutes", "-1", {}, /^Not for times over: give a number from 0/],
+  ["schedule", "jitterSeconds", "3601", {}, /from 0 to 3600/],
   ["data-source", "text", "{{nothing}}", {}, /no value called nothing/],
   ["data-source", "text", "{{msg.topic", {}, /no matching/],
   ["data-source", "path", "", { kind: "file" }, /^File: fill this in/],
@@ -87,6 +95,11 @@ const refused: [Folder, string, unknown, Record<string, unknown>, RegExp][] = [
 ];
 
 const accepted: [Folder, string, unknown, Record<string, unknown>][] = [
+  ["schedule", "cron", " 0 6 L * MON-FRI,7#2 ", {}],
+  ["schedule", "cron", "*/10 0 6 ? jan-dec/2 *", {}],
+  ["schedule", "cron", "@daily", {}],
+  ["schedule", "missedLimit", "0", { missed: "latest" }],
+  ["schedule", "graceMinutes", "-1", { missed: "none" }],
   ["data-source", "text", "{{nothing}}", { plainText: true }],
   ["data-source", "text", '{"a":{"b":1}}', {}],
   ["data-source", "text", "", {}],

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { fileExists, loadEditorHalf, nodeFolders, packageRoot } from "../support/editor-half";
 
 const paletteNodes: readonly string[] = [
+  "schedule",
   "data-source",
   "s3-writer",
   "ftp-writer",
@@ -79,7 +80,8 @@ describe.each([...nodeFolders])("%s", (folder) => {
     const [sentence = ""] = body.split("\n\n");
     expect(sentence).toMatch(/^[A-Z][^\n]{20,140}\.$/);
     const headings = [...body.matchAll(/^### (.*)$/gm)].map(([, heading]) => heading);
-    expect(headings).toEqual([...(isConfig ? [] : ["Inputs", "Outputs"]), "Details", "References"]);
+    const inputs = definition.inputs ? ["Inputs"] : [];
+    expect(headings).toEqual([...inputs, ...(isConfig ? [] : ["Outputs"]), "Details", "References"]);
     const numbered = [...body.matchAll(/^\d\. /gm)];
     expect(numbered.length).toBe(definition.outputs === 2 ? 2 : 0);
     // More colons, and Node-RED shows the line as it is instead of as a list of properties.

@@ -6,6 +6,7 @@ export const packageRoot = path.resolve(__dirname, "../..");
 
 /** The order of the palette, then the connections. */
 export const nodeFolders = [
+  "schedule",
   "data-source",
   "s3-writer",
   "ftp-writer",

@@ -3,10 +3,12 @@ import path from "node:path";
 import type { NodeAPI } from "node-red";
 import {
   createMemoryStore,
+  createScheduleRecords,
   createSpool,
   createSqliteStore,
   type DeliveryStore,
   prepareSource,
+  type ScheduleRecords,
   type SourceSpec,
   type Spool,
 } from "../../lib";
@@ -33,6 +35,7 @@ interface Chosen {
 /** All engines of one Node-RED. */
 interface Engines {
   readonly own: Engine;
+  readonly schedules: ScheduleRecords;
   /** By the id of the store node. */
   readonly chosen: Map<string, Chosen>;
 }
@@ -49,6 +52,11 @@ const tidyEveryMs = 60_000;
  */
 export function engineOf(RED: NodeAPI): Engine {
   return allOf(RED).own;
+}
+
+/** What the schedules of this Node-RED did last. */
+export function schedulesOf(RED: NodeAPI): ScheduleRecords {
+  return allOf(RED).schedules;
 }
 
 /** Every engine that is in use, that of this Node-RED first. */
@@ -96,7 +104,11 @@ function allOf(RED: NodeAPI): Engines {
     spool,
     keepSource: (source) => prepareSource(source, { spool }),
   };
-  const engines: Engines = { own, chosen: new Map() };
+  const schedules = createScheduleRecords({
+    ...(userFolder && { file: path.join(folder, "schedules.json") }),
+    onNotice: RED.log.warn,
+  });
+  const engines: Engines = { own, schedules, chosen: new Map() };
   enginesByUserFolder.set(key, engines);
   const tidyTimer = setInterval(() => {
     const all = enginesOf(RED);

@@ -13,6 +13,7 @@ import registerNotify from "../../../src/nodes/notify/notify";
 import registerRetry from "../../../src/nodes/retry/retry";
 import registerS3Connection from "../../../src/nodes/s3-connection/s3-connection";
 import registerS3Writer from "../../../src/nodes/s3-writer/s3-writer";
+import registerSchedule from "../../../src/nodes/schedule/schedule";
 import registerSftpConnection from "../../../src/nodes/sftp-connection/sftp-connection";
 import registerSftpWriter from "../../../src/nodes/sftp-writer/sftp-writer";
 import registerSmtpConnection from "../../../src/nodes/smtp-connection/smtp-connection";
@@ -39,6 +40,7 @@ interface TestHelper {
   setFlows(flow: object[], type: string, credentials: object): Promise<void>;
   unload(): Promise<void>;
   getNode(id: string): RunningNode;
+  request(): { post(path: string): { send(body: object): Promise<{ status: number; body: unknown }> } };
   log(): { args: [entry: { level: number; msg: unknown; id?: string }][] };
 }
 
@@ -51,6 +53,7 @@ const registers = [
   registerRetry,
   registerS3Connection,
   registerS3Writer,
+  registerSchedule,
   registerSftpConnection,
   registerSftpWriter,
   registerSmtpConnection,
@@ -63,6 +66,10 @@ const patienceMs = 20_000;
 export interface Runtime {
   /** For the files of the tests; removed with all that is in it. */
   readonly folder: string;
+  /** Of the Node-RED that runs, or is to be loaded next while `nextLoad` prepares it. */
+  readonly userFolder: string;
+  /** Prepares the user folder of the next load before Node-RED sees it. */
+  nextLoad(prepare: () => Promise<void>): void;
   /** Starts these nodes on one tab, and no others; `helper` nodes keep what they receive. */
   load(nodes: readonly FlowNode[], credentials?: object): Promise<void>;
   /** Deploys other nodes in place of those that run. */
@@ -77,6 +84,8 @@ export interface Runtime {
   statuses(id: string): readonly NodeStatus[];
   /** Waits until the node's status says so. */
   status(id: string, expected: Partial<NodeStatus> | RegExp): Promise<NodeStatus>;
+  /** Posts to the admin API, and gives the answer. */
+  post(path: string, body: object): Promise<unknown>;
   /** Every entry of the log. */
   logged(): readonly { level: number; msg: unknown; id?: string }[];
 }
@@ -92,6 +101,8 @@ export function useRuntime(): Runtime {
   let credentials: object = {};
   let loaded = false;
   let loads = 0;
+  let prepare: (() => Promise<void>) | undefined;
+  const userFolder = () => path.join(folder, `runtime-${loads}`);
 
   const collect = (nodes: readonly FlowNode[]) => {
     for (const { id } of nodes.filter(({ type }) => type === "helper")) {
@@ -161,10 +172,19 @@ export function useRuntime(): Runtime {
     get folder() {
       return folder;
     },
+    get userFolder() {
+      return userFolder();
+    },
+    nextLoad(act) {
+      prepare = act;
+    },
     async load(nodes, secrets = {}) {
       await unload();
       // What one test leaves waiting must not come again in the next.
-      helper.settings({ userDir: path.join(folder, `runtime-${++loads}`), nodeCloseTimeout: 15_000 });
+      loads++;
+      helper.settings({ userDir: userFolder(), nodeCloseTimeout: 15_000 });
+      await prepare?.();
+      prepare = undefined;
       credentials = secrets;
       loaded = true;
       // The helper registers a core node's type once for each such node, and the second time fails.
@@ -199,6 +219,7 @@ export function useRuntime(): Runtime {
       waitFor(`The status ${expected instanceof RegExp ? expected : JSON.stringify(expected)} of ${id}`, () =>
         shown.get(id)?.findLast((status) => fits(status, expected)),
       ),
+    post: async (route, body) => (await helper.request().post(route).send(body)).body,
     logged: () => helper.log().args.map(([entry]) => entry),
   };
 }

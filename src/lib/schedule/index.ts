@@ -1,0 +1,5 @@
+export * from "./due-runs";
+export * from "./options";
+export * from "./records";
+export * from "./scheduler";
+export * from "./timetable";
