@@ -103,6 +103,8 @@ export interface WriteRequest {
   readonly metadata: Readonly<Record<string, string>>;
   /** Further values that this kind of writer knows, such as S3's `cacheControl`. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** An attempt was begun before, and perhaps nobody heard how it ended: the target may hold its work. */
+  readonly repeated?: boolean;
 }
 
 export interface AttemptContext {
@@ -237,6 +239,8 @@ export interface DeliveryDraft {
 export interface Delivery extends DeliveryDraft {
   state: DeliveryState;
   attempts: Attempt[];
+  /** How many attempts were begun, also those that were not counted or whose end nobody heard of. */
+  begun: number;
   acceptedAt: number;
   /** When it may be tried next, while `queued` or `waiting`. */
   dueAt: number;

@@ -20,6 +20,7 @@ export function writerAttempt(writer: Writer, { spool }: { spool: Spool }): Atte
       contentType: delivery.contentType ?? source.contentType,
       metadata: delivery.metadata,
       attributes: delivery.attributes,
+      repeated: delivery.begun > 1,
     };
     try {
       return await writer.write(source, request, context);

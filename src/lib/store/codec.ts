@@ -10,9 +10,9 @@ export function encodeDraft(delivery: Delivery): string {
 
 /** The rest of it. */
 export function encodeProgress(delivery: Delivery): string {
-  const { state, attempts, acceptedAt, dueAt, finishedAt, takenAt } = delivery;
+  const { state, attempts, begun, acceptedAt, dueAt, finishedAt, takenAt } = delivery;
   const { receipt, error, reason, decidedBy } = delivery;
-  const progress = { state, attempts, acceptedAt, dueAt, finishedAt, takenAt };
+  const progress = { state, attempts, begun, acceptedAt, dueAt, finishedAt, takenAt };
   return JSON.stringify(encode({ ...progress, receipt, error, reason, decidedBy }));
 }
 

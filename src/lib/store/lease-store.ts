@@ -77,6 +77,7 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
       ...draft,
       state: "queued",
       attempts: [],
+      begun: 0,
       acceptedAt: at,
       dueAt: at,
       announced: false,
@@ -94,7 +95,8 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
   const claim = async (row: StoreRow, owner: string): Promise<Claim[]> => {
     const expiresAt = now() + leaseMs;
     const claimed = { owner, claimableAt: Number.isFinite(expiresAt) ? expiresAt : null };
-    const delivery = await change(deliveryOf(row), { state: "sending" }, claimed);
+    const seen = deliveryOf(row);
+    const delivery = await change(seen, { state: "sending", begun: seen.begun + 1 }, claimed);
     if (!delivery) return [];
     return [{ delivery, lease: { deliveryId: row.id, owner, version: delivery.version, expiresAt } }];
   };

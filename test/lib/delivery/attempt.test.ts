@@ -76,7 +76,7 @@ describe("a writer's attempt", () => {
     };
     const source: SourceSpec = { kind: "text", name: "a.csv", text: "1;2", contentType: "text/csv" };
     const one = await deliveryOf({ source, metadata: { title: "T" }, attributes: { acl: "private" } });
-    const two = await deliveryOf({ source, contentType: "text/plain" });
+    const two = { ...(await deliveryOf({ source, contentType: "text/plain" })), begun: 2 };
     const attempt = writerAttempt(writer, { spool: spool() });
     expect(await attempt(one, context())).toEqual(receipt);
     await attempt(two, context());
@@ -87,8 +87,16 @@ describe("a writer's attempt", () => {
         contentType: "text/csv",
         metadata: { title: "T" },
         attributes: { acl: "private" },
+        repeated: false,
       },
-      { deliveryId: two.id, target: "report.txt", contentType: "text/plain", metadata: {}, attributes: {} },
+      {
+        deliveryId: two.id,
+        target: "report.txt",
+        contentType: "text/plain",
+        metadata: {},
+        attributes: {},
+        repeated: true,
+      },
     ]);
     expect(names).toEqual([
       ["a.csv", 3],

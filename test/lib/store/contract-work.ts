@@ -36,7 +36,7 @@ export function workCases(createBench: CreateBench, leaseMs: number | undefined)
     const { store, accept, claimOne, now } = await createBench();
     const queued = await accept();
     const { lease, delivery } = await claimOne("writer", "me");
-    expect(delivery).toEqual({ ...queued, state: "sending", version: queued.version + 1 });
+    expect(delivery).toEqual({ ...queued, state: "sending", begun: 1, version: queued.version + 1 });
     expect(lease).toMatchObject({ deliveryId: queued.id, owner: "me", version: delivery.version });
     expect(lease.expiresAt).toBe(leaseMs === undefined ? Number.POSITIVE_INFINITY : now() + leaseMs);
     expect(await store.get(queued.id)).toEqual(delivery);
