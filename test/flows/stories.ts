@@ -61,6 +61,15 @@ export const stories: Readonly<Record<string, Story>> = {
     arrivals: [[new RegExp(`${bucket}/greetings/${day}/greeting\\.txt$`), greeting]],
     shown: { "delivered: the link": 1 },
   },
+  schedule: {
+    arrivals: [
+      [
+        new RegExp(`${partner}/reports/\\d{4}/report-[\\d-]{10}\\.txt$`),
+        /^The report that was due now, made at \d{4}-/,
+      ],
+    ],
+    logged: /Delivered: ftp/,
+  },
   "sftp writer": {
     arrivals: [
       [new RegExp(`^sftp://127\\.0\\.0\\.1:\\d+/~/incoming/${day}/greeting-1\\.txt$`), greeting],
@@ -68,6 +77,10 @@ export const stories: Readonly<Record<string, Story>> = {
     ],
     shown: { "delivered: where": 2 },
     presses: 2,
+  },
+  store: {
+    arrivals: [[new RegExp(`${partner}/incoming/${day}/greeting\\.txt$`), greeting]],
+    shown: { "delivered: where": 1 },
   },
   "the scheduler": {
     arrivals: [
