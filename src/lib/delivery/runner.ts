@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { EventEmitter, setMaxListeners } from "node:events";
 import { type DeliveryError, type ErrorRecord, toErrorRecord } from "../errors";
 import type { Claim, DeliveryStore, Settlement } from "../store/delivery-store";
+import { unreadableCode } from "../store/rows";
 import type { Attempt, Delivery, DeliveryDraft, Receipt } from "../types";
 import { type Announcer, createAnnouncer, leftOverMs } from "./announcer";
 import type { AttemptFunction } from "./attempt";
@@ -91,8 +92,12 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       whose: { writerId: options.queue, states: announcedStates },
       report: this.#report,
     });
-    this.#stopListening = options.store.onChange(({ writer, state }) => {
-      if (writer.id === options.queue && (state === "queued" || state === "waiting")) this.#wake();
+    this.#stopListening = options.store.onChange((delivery) => {
+      const { writer, state, error } = delivery;
+      if (writer.id !== options.queue) return;
+      if (state === "queued" || state === "waiting") this.#wake();
+      // The store has set it aside while it was asked for work: nobody else knows.
+      if (state === "failed" && error?.code === unreadableCode) void this.#announcer.announce(delivery);
     });
   }
 

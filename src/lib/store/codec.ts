@@ -16,17 +16,16 @@ export function encodeProgress(delivery: Delivery): string {
   return JSON.stringify(encode({ ...progress, receipt, error, reason, decidedBy }));
 }
 
-export function decodeDelivery(
-  draft: string,
+/** @throws Error for a text that `encodeDraft` has not written */
+export function decodeDraft(draft: string): DeliveryDraft {
+  return decode(JSON.parse(draft)) as DeliveryDraft;
+}
+
+/** @throws Error for a text that `encodeProgress` has not written */
+export function decodeProgress(
   progress: string,
-  { announced, version }: { announced: boolean; version: number },
-): Delivery {
-  return {
-    ...(decode(JSON.parse(draft)) as DeliveryDraft),
-    ...(decode(JSON.parse(progress)) as Omit<Delivery, keyof DeliveryDraft | "announced" | "version">),
-    announced,
-    version,
-  };
+): Omit<Delivery, keyof DeliveryDraft | "announced" | "version"> {
+  return decode(JSON.parse(progress)) as ReturnType<typeof decodeProgress>;
 }
 
 /**

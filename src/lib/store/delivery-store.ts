@@ -43,6 +43,8 @@ export type DeliveryCounts = Record<DeliveryState, number>;
  * Every change is guarded: whoever settles must hold the lease, whoever decides on a failed delivery
  * must see it failed. A method that changes nothing because of that returns undefined.
  * What it gives out are snapshots: changing one changes nothing here, if it can be changed at all.
+ * A delivery whose record is damaged stands in nobody's way: it fails, with the error's code `UNREADABLE`,
+ * when its turn comes.
  * @throws DeliveryError `local` when the store itself cannot do its work; nothing is then acknowledged.
  */
 export interface DeliveryStore {
@@ -67,6 +69,11 @@ export interface DeliveryStore {
   settle(lease: Lease, settlement: Settlement): Promise<Delivery | undefined>;
   /** A failed delivery waits until `dueAt`, unless another one has taken its once-key meanwhile. */
   retryAt(id: string, dueAt: number): Promise<Delivery | undefined>;
+  /**
+   * What waits is due at once, and so is what has failed while nobody has decided. Not what was refused, of
+   * which no content was kept.
+   */
+  retryNow(id: string): Promise<Delivery | undefined>;
   /** A failed delivery is not tried again: why, in a sentence, and who says so and will announce it. */
   giveUp(id: string, decision: { reason: string; by: string }): Promise<Delivery | undefined>;
   /** Ends a delivery that is queued or waiting. One that is being sent is its runner's to stop. */

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import type { Attempt, Delivery, DeliveryDraft, DeliveryState } from "../types";
 import type { RowChange, StoreBackend, StoreRow } from "./backend";
-import { decodeDelivery, encodeDraft, encodeProgress } from "./codec";
+import { encodeDraft, encodeProgress } from "./codec";
 import type { Claim, DeliveryStore, Settlement } from "./delivery-store";
+import { columnsOf, deliveryOf, readable, rowOf } from "./rows";
 
 export interface LeaseStoreOptions {
   /** Milliseconds since the epoch. */
@@ -11,23 +11,13 @@ export interface LeaseStoreOptions {
   leaseMs: number;
   /** As in `DeliveryStore`. */
   lookEveryMs?: number;
-  /** Whether ended deliveries keep content and message, so that they can be sent again. */
-  keepEndedContent: boolean;
 }
 
-/** States in which a once-key belongs to its delivery. */
-const keyHolders: ReadonlySet<DeliveryState> = new Set([
-  "queued",
-  "sending",
-  "waiting",
-  "delivered",
-  "skipped",
-]);
 const endedStates: ReadonlySet<DeliveryState> = new Set(["delivered", "skipped", "gave-up", "cancelled"]);
 
 /** A store over any backend: every change is a compare-and-set on the version that was seen. */
 export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptions): DeliveryStore {
-  const { now = Date.now, leaseMs, lookEveryMs, keepEndedContent } = options;
+  const { now = Date.now, leaseMs, lookEveryMs } = options;
   const listeners = new Set<(delivery: Delivery) => void>();
   const tell = (delivery: Delivery) => {
     for (const listener of listeners) {
@@ -44,22 +34,26 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
   const change = async (
     seen: Delivery,
     changes: Partial<Delivery>,
-    claimed: Pick<StoreRow, "owner" | "claimableAt"> | undefined = undefined,
+    further: RowChange["set"] = {},
   ): Promise<Delivery | undefined> => {
     const { finishedAt: _finished, takenAt: _taken, ...unfinished } = seen;
     const changed: Delivery = { ...unfinished, announced: false, ...changes, version: seen.version + 1 };
     if (changed.receipt) delete changed.error;
     const { draft: _, ...columns } = columnsOf(changed);
-    const set: RowChange["set"] = { ...columns, progress: encodeProgress(changed), ...claimed };
+    const set: RowChange["set"] = { ...columns, progress: encodeProgress(changed), ...further };
     const result = await backend.change({ id: seen.id, seen: seen.version, set });
     return result === "changed" ? tell(changed) : undefined;
   };
 
-  const changeIf = async (id: string, states: DeliveryState[], changes: Partial<Delivery>) => {
+  const changeIf = async (
+    id: string,
+    may: (delivery: Delivery) => boolean,
+    changes: Partial<Delivery>,
+  ): Promise<Delivery | undefined> => {
     // Who loses the race looks again: the delivery may still be in one of the states.
     for (let seen = 0; ; ) {
       const delivery = await read(id);
-      if (!delivery || delivery.version === seen || !states.includes(delivery.state)) return undefined;
+      if (!delivery || delivery.version === seen || !may(delivery)) return undefined;
       seen = delivery.version;
       const changed = await change(delivery, changes);
       if (changed) return changed;
@@ -95,7 +89,13 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
   const claim = async (row: StoreRow, owner: string): Promise<Claim[]> => {
     const expiresAt = now() + leaseMs;
     const claimed = { owner, claimableAt: Number.isFinite(expiresAt) ? expiresAt : null };
-    const seen = deliveryOf(row);
+    const seen = readable(row);
+    if (!seen) {
+      // It would come again and again, and stand in the way of all others.
+      const remains = deliveryOf(row);
+      await change(remains, { state: "failed", finishedAt: now() }, { draft: encodeDraft(remains) });
+      return [];
+    }
     const delivery = await change(seen, { state: "sending", begun: seen.begun + 1 }, claimed);
     if (!delivery) return [];
     return [{ delivery, lease: { deliveryId: row.id, owner, version: delivery.version, expiresAt } }];
@@ -136,19 +136,15 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
     },
 
     // Whoever decides knows of it: there is nothing to announce.
-    retryAt: (id, dueAt) => changeIf(id, ["failed"], { state: "waiting", dueAt, announced: true }),
+    retryAt: (id, dueAt) => changeIf(id, isIn("failed"), { state: "waiting", dueAt, announced: true }),
+    retryNow: (id) => changeIf(id, canBeTried, { state: "waiting", dueAt: now(), announced: true }),
     giveUp: (id, { reason, by }) =>
-      changeIf(id, ["failed"], { state: "gave-up", reason, decidedBy: by, finishedAt: now() }),
+      changeIf(id, isIn("failed"), { state: "gave-up", reason, decidedBy: by, finishedAt: now() }),
     cancel: (id, error) =>
-      changeIf(id, ["queued", "waiting"], { state: "cancelled", error, finishedAt: now() }),
+      changeIf(id, isIn("queued", "waiting"), { state: "cancelled", error, finishedAt: now() }),
 
     async markAnnounced(id, version) {
-      const set: RowChange["set"] = { announced: true };
-      if (!keepEndedContent) {
-        const delivery = await read(id);
-        if (delivery && endedStates.has(delivery.state)) set.draft = encodeDraft(withoutContent(delivery));
-      }
-      await backend.change({ id, seen: version, set });
+      await backend.change({ id, seen: version, set: { announced: true } });
     },
 
     async takeAnnouncement(id, version) {
@@ -183,35 +179,13 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
   };
 }
 
-function columnsOf(delivery: Delivery): Omit<StoreRow, "id" | "queue" | "acceptedAt" | "progress"> {
-  const { state, onceKey, announced, finishedAt, version } = delivery;
-  const holds = onceKey !== undefined && keyHolders.has(state);
-  return {
-    state,
-    claimableAt: state === "queued" || state === "waiting" ? delivery.dueAt : null,
-    owner: null,
-    announced,
-    onceKey: holds ? createHash("sha256").update(onceKey).digest("hex") : null,
-    finishedAt: finishedAt ?? null,
-    decidedBy: delivery.decidedBy ?? null,
-    version,
-    draft: "",
-  };
+function isIn(...states: DeliveryState[]): (delivery: Delivery) => boolean {
+  return ({ state }) => states.includes(state);
 }
 
-function rowOf(delivery: Delivery): StoreRow {
-  return {
-    id: delivery.id,
-    queue: delivery.writer.id,
-    acceptedAt: delivery.acceptedAt,
-    ...columnsOf(delivery),
-    draft: encodeDraft(delivery),
-    progress: encodeProgress(delivery),
-  };
-}
-
-function deliveryOf({ draft, progress, announced, version }: StoreRow): Delivery {
-  return decodeDelivery(draft, progress, { announced, version });
+/** What was refused has no content that could be tried. */
+function canBeTried({ state, attempts }: Delivery): boolean {
+  return state === "waiting" || (state === "failed" && attempts.length > 0);
 }
 
 function settled(delivery: Delivery, settlement: Settlement, at: number): Partial<Delivery> {
@@ -236,12 +210,4 @@ function settled(delivery: Delivery, settlement: Settlement, at: number): Partia
         finishedAt: at,
       };
   }
-}
-
-function withoutContent(delivery: Delivery): Delivery {
-  const { message: _, ...record } = delivery;
-  const { source } = record;
-  if (source.kind === "text") return { ...record, source: { ...source, text: "" } };
-  if (source.kind === "bytes") return { ...record, source: { ...source, bytes: new Uint8Array(0) } };
-  return record;
 }

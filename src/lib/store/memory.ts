@@ -5,15 +5,14 @@ import { createDueQueue, type DueQueue } from "./due-queue";
 import { createLeaseStore } from "./lease-store";
 
 /**
- * Keeps deliveries in this process: they survive redeploys, not restarts. What has ended and was
- * announced keeps its record, while its content and message are let go.
+ * Keeps deliveries in this process: they survive redeploys, not restarts. What has ended stays, with its
+ * content and message, until `prune` forgets it.
  * @param now milliseconds since the epoch
  */
 export function createMemoryStore({ now }: { now?: () => number } = {}): DeliveryStore {
   return createLeaseStore(createMemoryBackend(), {
     ...(now && { now }),
     leaseMs: Infinity,
-    keepEndedContent: false,
   });
 }
 

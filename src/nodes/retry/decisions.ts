@@ -151,7 +151,7 @@ function shortName({ location }: Delivery): string {
 }
 
 function withRecord(msg: NodeMessage, delivery: Delivery): NodeMessage {
-  const { property } = delivery.message as KeptMessage;
+  const { property } = (delivery.message as KeptMessage | undefined) ?? { property: failedRecord(msg) };
   return { ...msg, [property]: describeDelivery(delivery) };
 }
 

@@ -76,7 +76,7 @@ export function runDeliveries(
     settleMs: takeOverMs,
     announce: async (delivery) => {
       const { live } = callers.get(delivery.id) ?? {};
-      const message = await resultMessage(node, engine.spool, delivery, live);
+      const message = await resultMessage(node, engine.spool, delivery, { property, live });
       announce({ node, caller: takeCaller(callers, delivery), delivery, message });
     },
   });

@@ -1,11 +1,15 @@
 import type { Node, NodeMessage } from "node-red";
 import { type Delivery, describeDelivery, type Spool } from "../../lib";
+import type { RecordProperty } from "./errors";
 import { type KeptMessage, restoreMessage } from "./kept-message";
+
+const nothingKept = { message: {} as NodeMessage, large: [] };
 
 /**
  * The message that tells of a delivery: as it was accepted, with the record, what the node added to the
  * metadata, and the error if it did not arrive. What the spool has lost of it is null, with a warning: how
  * a delivery ended must be told in any case.
+ * @param property where the record goes, if the message that knows it is lost
  * @param live what of the message could not be kept, while this process still has it
  * @throws DeliveryError `local` when the spool cannot be read
  */
@@ -13,9 +17,10 @@ export async function resultMessage(
   node: Node,
   spool: Spool,
   delivery: Delivery,
-  live: object = {},
+  { property = "delivery", live = {} }: { property?: RecordProperty; live?: object | undefined } = {},
 ): Promise<NodeMessage> {
-  const kept = delivery.message as KeptMessage;
+  // Of one whose record is damaged, the message may be gone.
+  const kept = (delivery.message as KeptMessage | undefined) ?? { ...nothingKept, property };
   const { message, lost } = await restoreMessage(kept, spool);
   if (lost.length > 0) {
     node.warn(

@@ -158,8 +158,7 @@ describe("a store that cannot do its work for a while", () => {
 describe("leases that end", () => {
   const leaseMs = 30_000;
 
-  const createLeasedStore = () =>
-    createLeaseStore(createMemoryBackend(), { leaseMs, keepEndedContent: true });
+  const createLeasedStore = () => createLeaseStore(createMemoryBackend(), { leaseMs });
 
   function leased(store: DeliveryStore = createLeasedStore()) {
     return { ...createBench(store), store };

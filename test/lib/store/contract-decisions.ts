@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { DeliveryState } from "../../../src/lib";
-import { type CreateBench, cancelRecord, type StoreBench } from "./contract";
+import { type CreateBench, cancelRecord, draftOf, errorRecord, type StoreBench } from "./contract";
 
 /** Brings a delivery into each state. */
 const states: Record<Exclude<DeliveryState, "skipped">, (bench: StoreBench) => Promise<string>> = {
@@ -51,6 +51,12 @@ const decisions: Decision[] = [
     outcome: ({ now }) => ({ state: "waiting", dueAt: now() + 5_000 }),
   },
   {
+    title: "retryNow",
+    decide: ({ store }, id) => store.retryNow(id),
+    allowed: ["waiting", "failed"],
+    outcome: ({ now }) => ({ state: "waiting", dueAt: now(), announced: true }),
+  },
+  {
     title: "giveUp",
     decide: ({ store }, id) => store.giveUp(id, { reason: "All 3 attempts failed.", by: "retry" }),
     allowed: ["failed"],
@@ -99,6 +105,22 @@ export function decisionCases(createBench: CreateBench): void {
       expect(await decide(bench, "unknown")).toBeUndefined();
     });
   }
+
+  test("what is to be retried now is given out at once, its attempts as they were", async () => {
+    const bench = await createBench();
+    const id = await states.waiting(bench);
+    const { attempts } = await bench.current(id);
+    await bench.store.retryNow(id);
+    expect(await bench.store.nextDueAt("writer")).toBe(bench.now());
+    expect((await bench.claimOne()).delivery).toMatchObject({ id, attempts });
+  });
+
+  test("what was refused cannot be retried: nothing was kept of its content", async () => {
+    const { store, current } = await createBench();
+    const refused = await store.refuse(draftOf(), errorRecord);
+    expect(await store.retryNow(refused.id)).toBeUndefined();
+    expect(await current(refused.id)).toEqual(refused);
+  });
 
   test("of two decisions at the same time one counts", async () => {
     const bench = await createBench();

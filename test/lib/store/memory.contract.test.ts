@@ -9,5 +9,5 @@ const leaseMs = 30_000;
 describeStoreContract({
   name: "memory, with leases that end",
   leaseMs,
-  createStore: ({ now }) => createLeaseStore(createMemoryBackend(), { now, leaseMs, keepEndedContent: true }),
+  createStore: ({ now }) => createLeaseStore(createMemoryBackend(), { now, leaseMs }),
 });

@@ -44,7 +44,7 @@ export function createServerStore(
     return createSqlBackend(database);
   });
   const { leaseMs } = options;
-  return createLeaseStore(backend, { ...(now && { now }), leaseMs, lookEveryMs, keepEndedContent: true });
+  return createLeaseStore(backend, { ...(now && { now }), leaseMs, lookEveryMs });
 }
 
 async function checkClock(

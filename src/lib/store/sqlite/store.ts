@@ -30,5 +30,5 @@ export function createSqliteStore({ now, ...options }: SqliteStoreOptions): Deli
     }
     return createSqlBackend(database);
   });
-  return createLeaseStore(backend, { ...(now && { now }), leaseMs: Infinity, keepEndedContent: true });
+  return createLeaseStore(backend, { ...(now && { now }), leaseMs: Infinity });
 }
