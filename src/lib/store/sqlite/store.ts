@@ -4,8 +4,8 @@ import { createLeaseStore } from "../lease-store";
 import { createSqlBackend } from "../sql/backend";
 import { dialectOf } from "../sql/dialect";
 import { migrate } from "../sql/migrate";
-import { table } from "../sql/schema";
 import { openSqliteDatabase, type SqliteFileOptions } from "./database";
+import { createHeldClaims } from "./held-claims";
 
 export interface SqliteStoreOptions extends SqliteFileOptions {
   /** Milliseconds since the epoch. */
@@ -18,17 +18,14 @@ export interface SqliteStoreOptions extends SqliteFileOptions {
  * long as it lasts.
  */
 export function createSqliteStore({ now, ...options }: SqliteStoreOptions): DeliveryStore {
+  const claims = createHeldClaims();
   const backend = createLazyBackend(async () => {
     const knex = await dialectOf("better-sqlite3");
-    const database = openSqliteDatabase(knex, options, migrate);
-    try {
-      // Nobody else can be at work: what was being sent when the last process ended is free at once.
-      await database.execute(knex(table).where({ state: "sending" }).update({ claimable_at: 0 }));
-    } catch (error) {
-      await database.close();
-      throw error;
-    }
-    return createSqlBackend(database);
+    const database = openSqliteDatabase(knex, options, async (opened) => {
+      await migrate(opened);
+      await claims.freeOthers(opened);
+    });
+    return claims.watch(createSqlBackend(database));
   });
   return createLeaseStore(backend, { ...(now && { now }), leaseMs: Infinity });
 }
