@@ -67,6 +67,8 @@ function openSound(file: string): SqliteDriver {
   try {
     // Before the log is touched: then there is no shared memory, and no second process gets in.
     driver.exec("PRAGMA locking_mode = EXCLUSIVE");
+    // Only a file that holds nothing yet can be told so; see `makeShrinkable`.
+    driver.exec("PRAGMA auto_vacuum = INCREMENTAL");
     driver.exec("PRAGMA journal_mode = WAL");
     // A power cut must not take back what was acknowledged.
     driver.exec("PRAGMA synchronous = FULL");
@@ -76,11 +78,46 @@ function openSound(file: string): SqliteDriver {
     if (Object.values(check ?? {})[0] !== "ok") {
       throw Object.assign(new Error(String(Object.values(check ?? {})[0])), { errcode: corrupt });
     }
+    makeShrinkable(driver);
     return driver;
   } catch (error) {
     driver.close();
     throw error;
   }
+}
+
+const incremental = 2;
+
+/** A file of an earlier version is written anew once, to learn how to give room back. */
+function makeShrinkable(driver: SqliteDriver): void {
+  if (numberOf(driver, "auto_vacuum") === incremental) return;
+  try {
+    driver.exec("VACUUM");
+  } catch {
+    // There is no room for that now: the next start tries again, and till then the file only grows.
+  }
+}
+
+/** Less than this many free pages of 4 KiB are soon used again. */
+const sparePages = 1_024;
+/** So many pages cost a few milliseconds. */
+const pagesPerStep = 256;
+
+/**
+ * Gives a part of the room that nothing needs any more back to the disk, when it is a good part of the file.
+ * Returns whether there is more.
+ */
+export function giveBackRoom({ driver }: OpenFile): boolean {
+  const free = numberOf(driver, "freelist_count");
+  if (free < sparePages || free < numberOf(driver, "page_count") / 4) return false;
+  driver.all(`PRAGMA incremental_vacuum(${pagesPerStep})`, []);
+  // It is cut off the file when the log is written to it.
+  driver.all("PRAGMA wal_checkpoint(TRUNCATE)", []);
+  return true;
+}
+
+function numberOf(driver: SqliteDriver, pragma: string): number {
+  return Number(Object.values(driver.all(`PRAGMA ${pragma}`, [])[0] ?? {})[0]);
 }
 
 function setAside(file: string): string {

@@ -1,14 +1,20 @@
 /** The thread that owns the file: SQLite blocks while the disk works, which no flow should notice. */
 import { parentPort, workerData } from "node:worker_threads";
-import { type OpenFile, openFile } from "./file";
+import { giveBackRoom, type OpenFile, openFile } from "./file";
 import type { Answer, Batch, Failure, Outcome, Statement } from "./protocol";
 
 const { file } = workerData as { file: string };
 let opened: OpenFile | undefined;
+let idle: NodeJS.Timeout | undefined;
+
+/** Only while nobody wants anything is there time for it. */
+const idleMs = 1_000;
+const pauseMs = 20;
 
 const answer = (message: Answer) => parentPort?.postMessage(message);
 
 parentPort?.on("message", (message: Batch | "close") => {
+  clearTimeout(idle);
   if (message === "close") {
     opened?.driver.close();
     parentPort?.close();
@@ -19,10 +25,19 @@ parentPort?.on("message", (message: Batch | "close") => {
     opened ??= openFile(file, (notice) => answer({ notice }));
     if (opened.isReplaced()) answer({ id, again: true });
     else answer({ id, outcomes: commit(opened, statements) });
+    idle = setTimeout(tidy, idleMs);
   } catch (error) {
     answer({ id, failure: failureOf(error) });
   }
 });
+
+function tidy(): void {
+  try {
+    if (opened && giveBackRoom(opened)) idle = setTimeout(tidy, pauseMs);
+  } catch {
+    // The next statement meets the same fault, and somebody who is told of it.
+  }
+}
 
 /** All of a batch is kept with one write to the disk; a statement that fails leaves the others be. */
 function commit({ driver }: OpenFile, statements: readonly Statement[]): Outcome[] {
