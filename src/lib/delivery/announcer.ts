@@ -6,6 +6,7 @@ export interface AnnouncerOptions {
   store: DeliveryStore;
   /** Which results are its to tell. */
   whose: Pick<DeliveryFilter, "writerId" | "decidedBy" | "states">;
+  /** When it throws, it is called again after a while, and again after longer ones. */
   announce: (delivery: Delivery) => void | Promise<void>;
   report: (error: unknown) => void;
   /**
@@ -33,6 +34,9 @@ interface Telling {
   state: "telling" | "failed" | "told" | "noted";
 }
 
+/** Before what could not be told is told again: twice as long each time. */
+const longestPauseMs = 60_000;
+
 /** Results that nobody has announced for so long are left over: whoever had them was closed or killed. */
 export const leftOverMs = 60_000;
 
@@ -42,6 +46,8 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const underWay = new Set<Promise<void>>();
   /** What is to be noted in a moment, by its timer. */
   const later = new Map<NodeJS.Timeout, () => Promise<void>>();
+  /** Of what is to be told again; the next runner does that if this one is closed before. */
+  const pauses = new Set<NodeJS.Timeout>();
   let looking = 0;
   let closed = false;
 
@@ -76,7 +82,33 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     if (!closed) noteAfter(delivery, telling, storeRecoveryMs);
   };
 
-  const tell = async (delivery: Delivery): Promise<void> => {
+  const tellAfter = (delivery: Delivery, failures: number): void => {
+    if (closed) return;
+    const timer = setTimeout(
+      () => {
+        pauses.delete(timer);
+        void track(tellAgain(delivery, failures));
+      },
+      Math.min(longestPauseMs, storeRecoveryMs * 2 ** (failures - 1)),
+    );
+    pauses.add(timer);
+  };
+
+  const tellAgain = async (delivery: Delivery, failures: number): Promise<void> => {
+    try {
+      const current = await store.get(delivery.id);
+      tellings.delete(delivery.id);
+      // Decided on, or taken over by another process; or the next runner does it.
+      if (closed || current?.version !== delivery.version || current.announced) return;
+    } catch (error) {
+      report(error);
+      tellAfter(delivery, failures + 1);
+      return;
+    }
+    await tell(delivery, failures);
+  };
+
+  const tell = async (delivery: Delivery, failures = 0): Promise<void> => {
     const earlier = tellingOf(delivery);
     try {
       if (earlier) {
@@ -90,6 +122,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
         await announce(delivery);
       } catch (error) {
         telling.state = "failed";
+        tellAfter(delivery, failures + 1);
         throw error;
       }
       telling.state = "told";
@@ -151,7 +184,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     async close() {
       closed = true;
       await Promise.all(underWay);
-      for (const timer of later.keys()) clearTimeout(timer);
+      for (const timer of [...later.keys(), ...pauses]) clearTimeout(timer);
       // All at once: one after the other, each would wait for the disk by itself.
       await Promise.all([...later.values()].map((noting) => noting().catch(report)));
     },

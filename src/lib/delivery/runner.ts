@@ -27,7 +27,7 @@ export interface RunnerOptions {
   /**
    * Tells the caller's world that a delivery was delivered, skipped, cancelled or has failed. Called once
    * for each result, also for results that an earlier runner of this queue could not tell. When it
-   * throws, the next runner of this queue tells the result again.
+   * throws, it is called again after 5 s and then after longer times, up to a minute, or by the next runner.
    */
   announce: (delivery: Delivery) => void | Promise<void>;
   /** Deliveries at a time. 4 by default. */

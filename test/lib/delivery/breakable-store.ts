@@ -1,6 +1,15 @@
 import { DeliveryError, type DeliveryStore } from "../../../src/lib";
 
-type Method = "accept" | "claim" | "settle" | "markAnnounced" | "nextDueAt" | "list" | "extend" | "refuse";
+type Method =
+  | "accept"
+  | "claim"
+  | "settle"
+  | "markAnnounced"
+  | "nextDueAt"
+  | "get"
+  | "list"
+  | "extend"
+  | "refuse";
 
 export interface BreakableStore {
   readonly store: DeliveryStore;
@@ -38,6 +47,7 @@ export function breakable(store: DeliveryStore): BreakableStore {
       claim: wrap("claim", store.claim),
       extend: wrap("extend", store.extend),
       settle: wrap("settle", store.settle),
+      get: wrap("get", store.get),
       list: wrap("list", store.list),
       markAnnounced: wrap("markAnnounced", store.markAnnounced),
       nextDueAt: wrap("nextDueAt", store.nextDueAt),

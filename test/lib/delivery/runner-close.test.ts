@@ -112,7 +112,7 @@ test("a refusal whose announcement takes long is not announced again by the star
   expect(told(announced)).toEqual([`${draft.id} failed`, `${id} delivered`]);
 });
 
-test("an announcement that throws is made again by the next runner only", async () => {
+test("an announcement that throws is made again by the next runner, if that comes first", async () => {
   const { start, accept, announced, problems, reaches, state } = createBench();
   const failing = vi.fn(() => Promise.reject(new Error("canary: the wire is cut")));
   const old = start({ announce: failing });

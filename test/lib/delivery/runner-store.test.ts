@@ -101,6 +101,52 @@ describe("a store that cannot do its work for a while", () => {
     },
   );
 
+  test("an announcement that throws is made again after a while, less and less often, once in the end", async () => {
+    const inner = createMemoryStore();
+    const { start, accept, announced, problems, state } = createBench(inner);
+    const announce = vi.fn((delivery: (typeof announced)[number]) => {
+      if (announce.mock.calls.length < 7) throw new DeliveryError("local", "The spool cannot be read.");
+      announced.push(delivery);
+    });
+    start({ announce });
+    const { id } = await accept();
+    const calls: number[] = [];
+    // After 0, 5, 15, 35, 75, 135 and 195 s.
+    for (const seconds of [1, 5, 10, 20, 40, 60, 60, 600]) {
+      await pass(seconds * 1_000);
+      calls.push(announce.mock.calls.length);
+    }
+    expect(calls).toEqual([1, 2, 3, 4, 5, 6, 7, 7]);
+    expect(problems).toHaveLength(6);
+    expect(await state(id)).toBe("delivered");
+    expect(told(announced)).toEqual([`${id} delivered`]);
+    expect((await inner.get(id))?.announced).toBe(true);
+  });
+
+  test("nor is what was decided on meanwhile, or what cannot be looked at then, told wrongly", async () => {
+    const inner = createMemoryStore();
+    const { store, break: breakStore } = breakable(inner);
+    const { start, accept, announced } = createBench(inner);
+    let fails = true;
+    start({
+      store,
+      attempt: () => Promise.reject(new DeliveryError("unavailable", "Busy.")),
+      announce: (delivery) => {
+        if (fails) throw new DeliveryError("local", "The spool cannot be read.");
+        announced.push(delivery);
+      },
+    });
+    const [decided, left] = [await accept(), await accept()];
+    await pass(1);
+    fails = false;
+    await inner.giveUp(decided.id, { reason: "No more.", by: "somebody" });
+    breakStore("get", 2);
+    await pass(5_100);
+    expect(announced).toEqual([]);
+    await pass(60_000);
+    expect(told(announced)).toEqual([`${left.id} failed`]);
+  });
+
   test("the look for what is left over is made again", async () => {
     const inner = createMemoryStore();
     const { store, break: breakStore } = breakable(inner);
