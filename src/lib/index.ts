@@ -5,6 +5,7 @@ export * from "./delivery/progress";
 export * from "./delivery/receipt";
 export * from "./delivery/retry";
 export * from "./delivery/runner";
+export type * from "./delivery/runner-options";
 export { toDeliveryError } from "./delivery/settlement";
 export * from "./errors";
 export * from "./notifiers/log";

@@ -1,14 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { EventEmitter, setMaxListeners } from "node:events";
 import { type DeliveryError, type ErrorRecord, toErrorRecord } from "../errors";
-import type { Claim, DeliveryStore, Settlement } from "../store/delivery-store";
+import type { Claim, Settlement } from "../store/delivery-store";
 import { unreadableCode } from "../store/rows";
 import type { Attempt, Delivery, DeliveryDraft, Receipt } from "../types";
 import { type Announcer, createAnnouncer, leftOverMs } from "./announcer";
-import type { AttemptFunction } from "./attempt";
+import { atMost } from "./at-most";
 import { keepLease } from "./lease";
-import { type Progress, trackProgress } from "./progress";
+import { trackProgress } from "./progress";
 import { countedAttempts } from "./retry";
+import type { RunnerEvents, RunnerOptions } from "./runner-options";
 import {
   cancelledByPerson,
   closing,
@@ -19,34 +20,6 @@ import {
   toDeliveryError,
 } from "./settlement";
 
-export interface RunnerOptions {
-  /** The id of the writer whose deliveries it runs. */
-  queue: string;
-  store: DeliveryStore;
-  attempt: AttemptFunction;
-  /**
-   * Tells the caller's world that a delivery was delivered, skipped, cancelled or has failed. Called once
-   * for each result, also for results that an earlier runner of this queue could not tell. When it
-   * throws, it is called again after 5 s and then after longer times, up to a minute, or by the next runner.
-   */
-  announce: (delivery: Delivery) => void | Promise<void>;
-  /** Deliveries at a time. 4 by default. */
-  concurrency?: number;
-  /**
-   * How long whoever was told of a result gets to take it over. Should the process die before that, the
-   * result is told again. None by default.
-   */
-  settleMs?: number;
-}
-
-export interface RunnerEvents {
-  started: [delivery: Delivery];
-  progress: [delivery: Delivery, progress: Progress];
-  settled: [delivery: Delivery];
-  /** The runner itself could not do its work; it goes on by itself. */
-  problem: [error: DeliveryError];
-}
-
 interface Running {
   readonly controller: AbortController;
   readonly done: Promise<void>;
@@ -54,7 +27,7 @@ interface Running {
 
 /** Whoever gives a delivery up announces that. */
 const announcedStates = ["delivered", "skipped", "failed", "cancelled"] as const;
-/** Timers longer than 2³¹−1 ms fire at once, and a wall clock can be set: look again at least this often. */
+/** Longer timers than 2³¹−1 ms fire at once, and clocks can be set: look again at least this often. */
 const longestSleepMs = 60_000;
 /** Something is due, yet was not given out: its time is a moment ahead, or another clock is behind. */
 const shortestSleepMs = 20;
@@ -78,6 +51,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
   #closed: Promise<void> | undefined;
   #pumping: Promise<void> | undefined;
   #pumpAgain = false;
+  #claimFailed = false;
   #timer: NodeJS.Timeout | undefined;
   #lookedForLeftOverMs = 0;
 
@@ -93,11 +67,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       report: this.#report,
     });
     this.#stopListening = options.store.onChange((delivery) => {
-      const { writer, state, error } = delivery;
-      if (writer.id !== options.queue) return;
-      if (state === "queued" || state === "waiting") this.#wake();
-      // The store has set it aside while it was asked for work: nobody else knows.
-      if (state === "failed" && error?.code === unreadableCode) void this.#announcer.announce(delivery);
+      if (delivery.writer.id === options.queue) this.#onChange(delivery);
     });
   }
 
@@ -126,11 +96,10 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
    * @throws DeliveryError `local` when the store cannot keep it
    */
   async refuse(draft: DeliveryDraft, error: DeliveryError): Promise<Delivery> {
-    const delivery = await this.#options.store
-      .refuse(draft, toErrorRecord(error))
-      .catch((thrown: unknown) => {
-        throw toDeliveryError(thrown);
-      });
+    const refusing = this.#options.store.refuse(draft, toErrorRecord(error));
+    const delivery = await refusing.catch((thrown: unknown) => {
+      throw toDeliveryError(thrown);
+    });
     if (delivery.state === "failed" && !delivery.announced) await this.#announcer.announce(delivery);
     return delivery;
   }
@@ -174,6 +143,13 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
     this.removeAllListeners();
   }
 
+  #onChange(delivery: Delivery): void {
+    const { state, error } = delivery;
+    if (state === "queued" || state === "waiting") this.#wake();
+    // The store has set it aside while it was asked for work: nobody else knows.
+    if (state === "failed" && error?.code === unreadableCode) void this.#announcer.announce(delivery);
+  }
+
   #wake(): void {
     if (this.#state !== "running") return;
     this.#pumpAgain = true;
@@ -191,7 +167,10 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       this.#pumpAgain = false;
       try {
         sleepMs = await this.#claimDue();
+        if (this.#claimFailed) this.#tell(() => this.emit("recovered"));
+        this.#claimFailed = false;
       } catch (error) {
+        this.#claimFailed = true;
         this.#report(error);
         sleepMs = storeRecoveryMs;
       }
@@ -272,6 +251,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
     const settled = await settleUntilKept(store, lease, settlement, {
       signal: this.#ending.signal,
       report: this.#report,
+      recovered: () => this.#tell(() => this.emit("recovered")),
     });
     if (!settled) return;
     this.#tell(() => this.emit("settled", settled));
@@ -291,10 +271,4 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       process.emitWarning(toDeliveryError(error));
     }
   }
-}
-
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
-  clearTimeout(timer);
 }

@@ -28,22 +28,32 @@ export function settleFailure(
 /** A store that could not do its work is asked again after this time. */
 export const storeRecoveryMs = 5_000;
 
+export interface SettleOptions {
+  /** Ends it after one more try. */
+  signal: AbortSignal;
+  report: (error: unknown) => void;
+  /** Called when the store can do its work again. */
+  recovered: () => void;
+}
+
 /**
  * Settles, again and again while the store cannot: what an attempt has done must not be forgotten, nor
  * done twice.
- * @param signal ends it after one more try
  * @returns undefined when the lease is lost, or the store did not recover in time
  */
 export async function settleUntilKept(
   store: DeliveryStore,
   lease: Lease,
   settlement: Settlement,
-  { signal, report }: { signal: AbortSignal; report: (error: unknown) => void },
+  { signal, report, recovered }: SettleOptions,
 ): Promise<Delivery | undefined> {
-  for (;;) {
+  for (let failed = false; ; ) {
     try {
-      return await store.settle(lease, settlement);
+      const settled = await store.settle(lease, settlement);
+      if (failed) recovered();
+      return settled;
     } catch (error) {
+      failed = true;
       report(error);
       if (signal.aborted) return undefined;
       await pause(storeRecoveryMs, signal);

@@ -15,6 +15,7 @@ import type { Engine } from "../shared/engine";
 import { failedRecord } from "../shared/errors";
 import type { KeptMessage } from "../shared/kept-message";
 import { resultMessage } from "../shared/result-message";
+import { createSayOnce } from "../shared/say-once";
 import { lastSegment, statusOf } from "../shared/status";
 
 /** Who asks what becomes of a failed delivery. */
@@ -42,11 +43,14 @@ interface Attended {
 export function createDecisions(node: Node, enginesOf: () => Engine[]): Decisions {
   /** By the id of the delivery that they have asked about. */
   const callers = new Map<string, Caller>();
+  /** The ids of those that it is deciding on, and tells of itself. */
+  const deciding = new Set<string>();
   const attended = new Map<Engine, Attended>();
   /** The delivery that the status says is waiting. */
   let shownId: string | undefined;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  const problems = createSayOnce((sentence) => node.error(sentence));
 
   const showEnd = (delivery: Delivery) => {
     if (delivery.id !== shownId || !["delivered", "skipped", "cancelled"].includes(delivery.state)) return;
@@ -68,7 +72,7 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
       store,
       whose: { decidedBy: node.id, states: ["gave-up"] },
       settleMs: takeOverMs,
-      report: (error) => node.error(toDeliveryError(error).message),
+      report: (error) => problems.say(toDeliveryError(error).message),
       async announce(delivery) {
         const caller = callers.get(delivery.id);
         const msg = caller ? withRecord(caller.msg, delivery) : await resultMessage(node, spool, delivery);
@@ -79,7 +83,13 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
     });
     // A decision may come to its end after the close: the next node tells it.
     if (closed) void announcer.close();
-    const attending = { announcer, stopListening: closed ? () => {} : store.onChange(showEnd) };
+    const onChange = (delivery: Delivery) => {
+      showEnd(delivery);
+      // A message has reached this node's predecessor after its close: nobody else tells what that decided.
+      const isOwn = delivery.state === "gave-up" && delivery.decidedBy === node.id;
+      if (isOwn && !deciding.has(delivery.id)) void announcer.announce(delivery);
+    };
+    const attending = { announcer, stopListening: closed ? () => {} : store.onChange(onChange) };
     attended.set(engine, attending);
     return attending;
   };
@@ -92,7 +102,10 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
     const id = failedDelivery(caller.msg);
     const engine = await holderOf(id, enginesOf());
     const { announcer } = attend(engine);
-    const { state, delivery } = await retryDelivery(engine.store, { id, policy, by: node.id });
+    deciding.add(id);
+    const { state, delivery } = await retryDelivery(engine.store, { id, policy, by: node.id }).finally(() =>
+      deciding.delete(id),
+    );
     if (state === "waiting") {
       const at = new Date(delivery.dueAt).toLocaleTimeString();
       const next = describeDelivery(delivery).attempt + 1;
@@ -112,9 +125,9 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
 
   return {
     decide(policy, caller) {
-      const deciding = decide(policy, caller).finally(() => underWay.delete(deciding));
-      underWay.add(deciding);
-      return deciding;
+      const decision = decide(policy, caller).finally(() => underWay.delete(decision));
+      underWay.add(decision);
+      return decision;
     },
     start() {
       announceLeftOver(enginesOf());

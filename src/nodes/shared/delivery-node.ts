@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { Node, NodeAPI, NodeMessage, NodeMessageInFlow } from "node-red";
 import {
   type AttemptFunction,
-  type Delivery,
   type DeliveryDraft,
   type DeliveryError,
   DeliveryRunner,
@@ -11,14 +10,13 @@ import {
 import { answer } from "./answer";
 import { chooseEngine } from "./choose-engine";
 import type { Engine } from "./engine";
-import { type RecordProperty, withoutCause } from "./errors";
+import type { RecordProperty } from "./errors";
 import { whenFlowsStarted } from "./flows-started";
 import { copyMessage, type KeptMessage, keepMessage } from "./kept-message";
-import { describeError, resultMessage } from "./result-message";
+import { resultMessage } from "./result-message";
+import { createSayOnce } from "./say-once";
 import { showWork, statusOf } from "./status";
-
-export type Send = (messages: (NodeMessage | null)[]) => void;
-export type Done = (error?: Error) => void;
+import { type Caller, type Done, type Send, tellResult } from "./tell-result";
 
 /** What a writer or a notifier brings along; the rest of a node's life is the same for all. */
 export interface DeliveryWork {
@@ -33,14 +31,6 @@ export interface DeliveryWork {
 }
 
 export type DraftOf = Omit<DeliveryDraft, "id" | "writer" | "message">;
-
-interface Caller {
-  send: Send;
-  done: Done;
-  msg: NodeMessage;
-  /** What of the message no store can keep. */
-  live: object;
-}
 
 /** Neither: there is nothing to do. */
 interface Drafted {
@@ -77,10 +67,12 @@ export function runDeliveries(
     announce: async (delivery) => {
       const { live } = callers.get(delivery.id) ?? {};
       const message = await resultMessage(node, engine.spool, delivery, { property, live });
-      announce({ node, caller: takeCaller(callers, delivery), delivery, message });
+      tellResult({ node, caller: takeCaller(callers, delivery), delivery, message });
     },
   });
-  runner.on("problem", (error) => node.error(error.message));
+  const problems = createSayOnce((sentence) => node.error(sentence));
+  runner.on("problem", ({ message }) => problems.say(message));
+  runner.on("recovered", () => problems.forget() && node.log("The delivery store works again."));
   const stopShowing = showWork(node, runner, engine.store, problem && statusOf.problem(problem.message));
   // Without settings that work, what waits in the queue is left waiting for the next deploy.
   const callOff = whenFlowsStarted(RED, () => work && runner.start());
@@ -155,42 +147,6 @@ function takeCaller(callers: Map<string, Caller>, { id }: { id: string }): Calle
   const caller = callers.get(id);
   callers.delete(id);
   return caller;
-}
-
-interface Announcement {
-  node: Node;
-  /** Absent when the message came in before a deploy, or the delivery was tried again. */
-  caller: Caller | undefined;
-  delivery: Delivery;
-  message: NodeMessage;
-}
-
-function announce({ node, caller, delivery, message }: Announcement): void {
-  const send: Send = caller?.send ?? ((messages) => node.send(messages));
-  if (delivery.state === "delivered" || delivery.state === "skipped") {
-    send([message, null]);
-    caller?.done();
-    return;
-  }
-  if (isWired(node, 1)) {
-    send([null, message]);
-    caller?.done();
-    return;
-  }
-  // Nobody listens at the failed output, so that a Catch node must hear of it.
-  const thrown = withoutCause(describeError(delivery));
-  if (caller) {
-    const { error: _, ...told } = message;
-    Object.assign(caller.msg, told);
-    caller.done(thrown);
-  } else {
-    node.error(thrown, message as NodeMessageInFlow);
-  }
-}
-
-function isWired(node: Node, output: number): boolean {
-  const { wires } = node as Node & { wires?: string[][] };
-  return (wires?.[output]?.length ?? 0) > 0;
 }
 
 function tryTo(create: () => DeliveryWork): { work?: DeliveryWork; problem?: DeliveryError } {

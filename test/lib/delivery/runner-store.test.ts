@@ -35,6 +35,20 @@ describe("a store that cannot do its work for a while", () => {
     expect(told(announced)).toEqual([`${id} delivered`]);
   });
 
+  test.each(["claim", "settle"] as const)("that it can %s again is told once", async (method) => {
+    const { break: breakStore, accept, runner, reaches } = broken();
+    const recovered = vi.fn();
+    runner.on("recovered", recovered);
+    await pass(1);
+    breakStore(method, 2);
+    const { id } = await accept();
+    await pass(9_000);
+    expect(recovered).not.toHaveBeenCalled();
+    await pass(60_000);
+    expect(recovered).toHaveBeenCalledTimes(1);
+    await reaches(id, "delivered");
+  });
+
   test("a failing look at the next time does not stop it either", async () => {
     const { break: breakStore, accept, announced, problems } = broken();
     breakStore("nextDueAt", 1);
