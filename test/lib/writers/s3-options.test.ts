@@ -66,6 +66,16 @@ describe("S3 connection options", () => {
     expect(error.message).not.toContain("canary");
   });
 
+  test("what is wrong with a key is said once", () => {
+    const unset = { accessKeyId: `\${KEY_ID}`, secretAccessKey: `\${SECRET}` };
+    expect(refusal(() => readS3ConnectionOptions(unset)).message).toBe(
+      "S3 connection: accessKeyId: the environment variable KEY_ID is not set; secretAccessKey: the environment variable SECRET is not set.",
+    );
+    expect(refusal(() => readS3ConnectionOptions({ ...keys, accessKeyId: "has space" })).message).toBe(
+      "S3 connection: accessKeyId must be plain ASCII without spaces.",
+    );
+  });
+
   test("the default chain needs no keys and takes none", () => {
     const options = readS3ConnectionOptions({ authentication: "default", ...keys });
     expect(options).toMatchObject({ accessKeyId: undefined, secretAccessKey: undefined });

@@ -93,7 +93,7 @@ export function readS3ConnectionOptions(input: unknown): S3ConnectionOptions {
       endpoint: readEndpoint(options),
       pathStyle: options.boolean("pathStyle", false),
       authentication,
-      ...readKeys(options, authentication),
+      ...readKeys(options, authentication, input as object),
       roleArn:
         authentication === "role"
           ? options.string("roleArn", {
@@ -180,17 +180,22 @@ function readEndpoint(options: OptionReader): string | undefined {
   return url.href.replace(/\/$/, "");
 }
 
-function readKeys(options: OptionReader, authentication: S3ConnectionOptions["authentication"]) {
-  const accessKeyId = options.optionalString("accessKeyId", printable);
-  const secretAccessKey = options.optionalString("secretAccessKey", printable);
-  const sessionToken = options.optionalString("sessionToken", printable);
-  const needed = authentication === "keys" || accessKeyId !== undefined || secretAccessKey !== undefined;
+function readKeys(
+  options: OptionReader,
+  authentication: S3ConnectionOptions["authentication"],
+  input: { accessKeyId?: unknown; secretAccessKey?: unknown },
+) {
   if (authentication === "default") {
     return { accessKeyId: undefined, secretAccessKey: undefined, sessionToken: undefined };
   }
-  if (needed && accessKeyId === undefined) options.problem("accessKeyId is missing");
-  if (needed && secretAccessKey === undefined) options.problem("secretAccessKey is missing");
-  return { accessKeyId, secretAccessKey, sessionToken };
+  // One key alone is of no use; what is wrong with a key is said once.
+  const needed = authentication === "keys" || Boolean(input.accessKeyId || input.secretAccessKey);
+  const read = needed ? options.string : options.optionalString;
+  return {
+    accessKeyId: read("accessKeyId", printable) || undefined,
+    secretAccessKey: read("secretAccessKey", printable) || undefined,
+    sessionToken: options.optionalString("sessionToken", printable),
+  };
 }
 
 function readLifecycle(options: OptionReader, input: unknown): S3LifecycleRule | undefined {
