@@ -34,6 +34,15 @@ describe("the status of a writer", () => {
   });
 });
 
+test("a status that has no room for the server's name and the place says why", async () => {
+  await load(s3Writer({ bucket: "no-bucket-of-ours" }));
+  runtime.send("writer", { payload: "x" });
+  await runtime.status("writer", {
+    fill: "red",
+    text: expect.stringMatching(/^failed: The specified bucket does not exist \(NoSuchBucket\)\. Create/),
+  });
+});
+
 test("a writer sends as many at a time as it is told, and all in the end", async () => {
   let [under, most] = [0, 0];
   const release = servers.s3.onRequest(async ({ operation }) => {

@@ -23,8 +23,14 @@ function statusOfResult({ state, receipt, error, writer }: Delivery): NodeStatus
     case "cancelled":
       return { fill: "grey", shape: "ring", text: "cancelled" };
     default:
-      return statusOf.problem(`failed: ${error?.message ?? ""}`);
+      return statusOf.problem(`failed: ${reasonIn(error?.message ?? "")}`);
   }
+}
+
+/** Of a sentence too long for a status the part that says why: servers and places, which come first, fill one. */
+function reasonIn(message: string): string {
+  const [place = "", ...reason] = message.split(": ");
+  return message.length > longestText && reason.length > 0 && place.length > 20 ? reason.join(": ") : message;
 }
 
 /**
