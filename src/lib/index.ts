@@ -1,6 +1,7 @@
 export * from "./content-type";
 export { type Announcer, createAnnouncer, leftOverMs } from "./delivery/announcer";
 export * from "./delivery/attempt";
+export type { AttemptLimits } from "./delivery/deadline";
 export * from "./delivery/progress";
 export * from "./delivery/receipt";
 export * from "./delivery/retry";

@@ -3,6 +3,7 @@ import { DeliveryError } from "../errors";
 import { openSource } from "../sources";
 import type { Spool } from "../sources/spool";
 import type { AttemptContext, DataSource, Delivery, Notification, Notifier, Receipt, Writer } from "../types";
+import { type AttemptLimits, createDeadline } from "./deadline";
 
 /**
  * One try of a delivery.
@@ -10,10 +11,19 @@ import type { AttemptContext, DataSource, Delivery, Notification, Notifier, Rece
  */
 export type AttemptFunction = (delivery: Delivery, context: AttemptContext) => Promise<Receipt>;
 
-/** Opens the delivery's source anew and writes it to the delivery's target. */
-export function writerAttempt(writer: Writer, { spool }: { spool: Spool }): AttemptFunction {
+/**
+ * Opens the delivery's source anew and writes it to the delivery's target. An attempt that takes longer than
+ * its limits is ended as `unavailable`; the clock runs from when the writer begins to read.
+ */
+export function writerAttempt(
+  writer: Writer,
+  { spool, limits = {} }: { spool: Spool; limits?: AttemptLimits },
+): AttemptFunction {
   return async (delivery, context) => {
-    const source = watchSource(await openSource(delivery.source, { spool }));
+    const opened = await openSource(delivery.source, { spool });
+    const deadline = createDeadline(context.signal, opened.size, limits);
+    // Whoever waits for a free session or for memory is not slow.
+    const source = watchSource(opened, deadline.start);
     const request = {
       deliveryId: delivery.id,
       target: delivery.target,
@@ -23,10 +33,12 @@ export function writerAttempt(writer: Writer, { spool }: { spool: Spool }): Atte
       repeated: delivery.begun > 1,
     };
     try {
-      return await writer.write(source, request, context);
+      return await writer.write(source, request, { ...context, signal: deadline.signal });
     } catch (error) {
       // A transport fails in many ways when its source does; only the source's own error explains it.
-      throw source.failure() ?? error;
+      throw deadline.error ?? source.failure() ?? error;
+    } finally {
+      deadline.stop();
     }
   };
 }
@@ -35,7 +47,7 @@ interface WatchedSource extends DataSource {
   failure(): DeliveryError | undefined;
 }
 
-function watchSource(source: DataSource): WatchedSource {
+function watchSource(source: DataSource, onRead: () => void): WatchedSource {
   let failure: DeliveryError | undefined;
   const note = (error: unknown): void => {
     if (error instanceof DeliveryError && error.kind !== "cancelled") failure = error;
@@ -47,6 +59,7 @@ function watchSource(source: DataSource): WatchedSource {
     sha256: source.sha256,
     failure: () => failure,
     async read(options) {
+      onRead();
       try {
         const reading = await source.read(options);
         reading.stream.once("error", note);
