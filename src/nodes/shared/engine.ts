@@ -1,3 +1,4 @@
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { NodeAPI } from "node-red";
@@ -94,7 +95,7 @@ function allOf(RED: NodeAPI): Engines {
   const key = userFolder ?? "";
   const existing = enginesByUserFolder.get(key);
   if (existing) return existing;
-  const folder = path.join(userFolder ?? path.join(tmpdir(), `node-red-${process.pid}`), "data-distribution");
+  const folder = path.join(userFolder ?? makeTemporaryFolder(), "data-distribution");
   const spool = createSpool({ folder: path.join(folder, "spool"), ...spoolLimits });
   const own: Engine = {
     // Who embeds Node-RED without a folder for its user's data wants nothing kept.
@@ -119,6 +120,13 @@ function allOf(RED: NodeAPI): Engines {
   }, tidyEveryMs);
   tidyTimer.unref();
   return engines;
+}
+
+/** A name that others can foresee is one that they can take before: https://cwe.mitre.org/data/definitions/377.html */
+function makeTemporaryFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "node-red-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** Forgets old deliveries, and what only they needed of the spool, which all these stores use. */
