@@ -14,6 +14,7 @@ import {
   cancelledByPerson,
   closing,
   leaseLost,
+  refusalOf,
   settleFailure,
   settleUntilKept,
   storeRecoveryMs,
@@ -96,7 +97,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
    * @throws DeliveryError `local` when the store cannot keep it
    */
   async refuse(draft: DeliveryDraft, error: DeliveryError): Promise<Delivery> {
-    const refusing = this.#options.store.refuse(draft, toErrorRecord(error));
+    const refusing = this.#options.store.refuse(draft, refusalOf(error));
     const delivery = await refusing.catch((thrown: unknown) => {
       throw toDeliveryError(thrown);
     });

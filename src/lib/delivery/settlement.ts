@@ -25,6 +25,17 @@ export function settleFailure(
   return { state: "failed", attempt: ended(record), error: record };
 }
 
+/**
+ * Why a delivery was not even accepted. What passes by itself brings nothing back here: there is no content
+ * that could be tried again, and whoever reads it must know that it is theirs to send it anew.
+ */
+export function refusalOf(error: DeliveryError): ErrorRecord {
+  const record = toErrorRecord(error);
+  if (!record.retryable) return record;
+  const advice = "It was not accepted, so nothing tries it again: send it anew when that has passed.";
+  return { ...record, message: `${record.message} ${advice}`, retryable: false };
+}
+
 /** A store that could not do its work is asked again after this time. */
 export const storeRecoveryMs = 5_000;
 
