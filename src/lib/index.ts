@@ -7,6 +7,7 @@ export * from "./delivery/receipt";
 export * from "./delivery/retry";
 export * from "./delivery/runner";
 export type * from "./delivery/runner-options";
+export * from "./delivery/send-again";
 export { toDeliveryError } from "./delivery/settlement";
 export * from "./errors";
 export * from "./notifiers/log";

@@ -10,6 +10,7 @@ import type {
   Receipt,
 } from "../../../src/lib";
 import { acceptCases } from "./contract-accept";
+import { againCases } from "./contract-again";
 import { decisionCases } from "./contract-decisions";
 import { readingCases } from "./contract-reading";
 import { workCases } from "./contract-work";
@@ -62,6 +63,7 @@ export function describeStoreContract(harness: StoreHarness): void {
     describe("accept and refuse", () => acceptCases(createBench));
     describe("claim and settle", () => workCases(createBench, harness.leaseMs));
     describe("decisions", () => decisionCases(createBench));
+    describe("sending again", () => againCases(createBench));
     describe("looking and tidying", () => readingCases(createBench));
   });
 }
