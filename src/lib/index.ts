@@ -17,6 +17,7 @@ export * from "./options";
 export * from "./schedule";
 export * from "./sources";
 export type * from "./store/delivery-store";
+export { hasEnded } from "./store/ended";
 export { createMemoryStore } from "./store/memory";
 export { readServerStoreOptions, type ServerStoreOptions } from "./store/server/options";
 export { createServerStore, type ServerStoreContext } from "./store/server/store";

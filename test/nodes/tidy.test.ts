@@ -1,41 +1,66 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
 import { createMemoryStore, createSpool } from "../../src/lib";
-import { tidy } from "../../src/nodes/shared/engine";
+import { cleanSpools } from "../../src/nodes/shared/engine";
 import { attempt, draftOf, receipt } from "../lib/store/contract";
 
+const hourMs = 3_600_000;
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
 
-test("what waits, and what is still to be told, keeps its content in the spool; the rest goes", async () => {
-  folders.push(await mkdtemp(path.join(tmpdir(), "tidy-")));
-  const spool = createSpool({ folder: path.join(folders[0] ?? "", "spool"), maxAgeMs: 1 });
-  const store = createMemoryStore();
-  const large = async (text: string) => {
-    const { sha256 } = await spool.put(Readable.from([text]));
-    return [{ path: ["payload"], type: "text", sha256 }];
+test("content stays while it is needed, and then for a while, longer than that of no delivery", async () => {
+  const folder = path.join(await mkdtemp(path.join(tmpdir(), "tidy-")), "spool");
+  folders.push(folder);
+  const spool = createSpool({ folder, maxAgeMs: 10 * hourMs });
+  let nowMs = Date.now() - 20 * hourMs;
+  const store = createMemoryStore({ now: () => nowMs });
+  const put = async (text: string) => {
+    const written = await spool.put(Readable.from([text]));
+    const at = new Date(nowMs);
+    await utimes(path.join(folder, written.sha256), at, at);
+    return written;
   };
   const accept = async (name: string) => {
-    const { sha256, size } = await spool.put(Readable.from([`source of ${name}`]));
-    const message = { message: {}, large: await large(`payload of ${name}`), property: "delivery" };
-    await store.accept(draftOf({ source: { kind: "spool", name, size, sha256 }, message }));
-    return { source: sha256, payload: message.large[0]?.sha256 ?? "" };
+    const written = await put(`source of ${name}`);
+    const payload = await put(`payload of ${name}`);
+    const large = [{ path: ["payload"], type: "text", sha256: payload.sha256 }];
+    const message = { message: {}, large, property: "delivery" };
+    await store.accept(draftOf({ source: { kind: "spool", name, ...written }, message }));
+    return [written.sha256, payload.sha256];
   };
-  const kept = { told: await accept("told"), untold: await accept("untold") };
-  const claims = await store.claim("writer", "owner", 2);
-  for (const { lease, delivery } of claims) {
-    const settled = await store.settle(lease, { state: "delivered", attempt, receipt });
-    if (delivery.source.name === "told") await store.markAnnounced(delivery.id, settled?.version ?? 0);
-  }
+  const end = async (announced: boolean) => {
+    const [claim] = await store.claim("writer", "owner", 1);
+    if (!claim) throw new Error("Nothing was due.");
+    const settled = await store.settle(claim.lease, { state: "delivered", attempt, receipt });
+    if (announced) await store.markAnnounced(claim.delivery.id, settled?.version ?? 0);
+  };
+  const early = await accept("early");
+  await end(true);
+  const untold = await accept("untold");
+  await end(false);
+  const late = await accept("late");
   const waiting = await accept("waiting");
-  await sleep(20);
-  await tidy([store], spool);
-  const there = async (sha256: string) => spool.has(sha256);
-  expect(await Promise.all([kept.untold.source, kept.untold.payload].map(there))).toEqual([true, true]);
-  expect(await Promise.all([waiting.source, waiting.payload].map(there))).toEqual([true, true]);
-  expect(await Promise.all([kept.told.source, kept.told.payload].map(there))).toEqual([false, false]);
+  const nobodys = [(await put("of no delivery")).sha256];
+  nowMs = Date.now() - 5 * hourMs;
+  await end(true);
+
+  const left = async () => {
+    const all = { early, untold, late, waiting, nobodys };
+    const found = Object.entries(all).map(async ([name, digests]) => {
+      const there = await Promise.all(digests.map((sha256) => spool.has(sha256)));
+      expect(new Set(there).size, name).toBe(1);
+      return there[0] ? [name] : [];
+    });
+    return (await Promise.all(found)).flat();
+  };
+  await cleanSpools([{ store, spool }]);
+  expect(await left()).toEqual(["untold", "late", "waiting"]);
+  // What the store has forgotten is not needed any more.
+  nowMs = Date.now();
+  await store.prune({ olderThanMs: hourMs, keep: 10 });
+  await cleanSpools([{ store, spool }]);
+  expect(await left()).toEqual(["untold", "waiting"]);
 });

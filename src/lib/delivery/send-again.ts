@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { DeliveryError } from "../errors";
 import type { Spool } from "../sources/spool";
 import type { DeliveryStore } from "../store/delivery-store";
+import { hasEnded } from "../store/ended";
 import type { Delivery, DeliveryDraft } from "../types";
 
 export interface SendAgainRequest {
@@ -24,7 +25,7 @@ export async function sendAgain(
   { id, spool }: SendAgainRequest,
 ): Promise<Delivery | undefined> {
   const ended = await store.get(id);
-  if (!ended || !["delivered", "skipped", "gave-up", "cancelled"].includes(ended.state)) return undefined;
+  if (!ended || !hasEnded(ended.state)) return undefined;
   await checkContent(ended, spool);
   const { delivery, duplicate } = await store.accept(draftAgain(ended));
   if (!duplicate) return delivery;

@@ -6,8 +6,11 @@ import type { Turns } from "./spool";
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
 
+/** When each content was last needed, by its SHA-256, in milliseconds since the epoch; `Infinity` for still. */
+export type Needed = () => Promise<ReadonlyMap<string, number>>;
+
 export interface PruneLimits {
-  needed: () => Promise<ReadonlySet<string>>;
+  needed: Needed;
   maxAgeMs: number;
   maxBytes: number;
   inTurn: Turns;
@@ -32,16 +35,19 @@ export async function pruneFolder(folder: string, limits: PruneLimits): Promise<
   }
 
   let total = contents.reduce((sum, { size }) => sum + size, 0);
-  contents.sort((a, b) => a.mtimeMs - b.mtimeMs);
-  let needed: ReadonlySet<string> | undefined;
-  for (const { name, size, mtimeMs } of contents) {
-    const spare = total > limits.maxBytes ? Math.min(limits.maxAgeMs, hourMs) : limits.maxAgeMs;
-    // Those that follow are younger still.
-    if (mtimeMs > now - spare) break;
-    needed ??= await limits.needed();
-    if (needed.has(name)) continue;
-    if (!(await removeOlder(folder, name, now - spare, limits.inTurn))) continue;
-    total -= size;
+  const spareMs = () => (total > limits.maxBytes ? Math.min(limits.maxAgeMs, hourMs) : limits.maxAgeMs);
+  const old = contents.filter(({ mtimeMs }) => mtimeMs <= now - spareMs());
+  if (old.length === 0) return removed;
+  const needed = await limits.needed();
+  const lastMs = ({ name, mtimeMs }: { name: string; mtimeMs: number }) =>
+    Math.max(mtimeMs, needed.get(name) ?? 0);
+  old.sort((a, b) => lastMs(a) - lastMs(b));
+  for (const content of old) {
+    const thanMs = now - spareMs();
+    // Those that follow were needed later still.
+    if (lastMs(content) > thanMs) break;
+    if (!(await removeOlder(folder, content.name, thanMs, limits.inTurn))) continue;
+    total -= content.size;
     removed++;
   }
   return removed;

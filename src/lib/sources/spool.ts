@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { codeOf, DeliveryError } from "../errors";
 import { chunkBytes, type Feed, readAhead, streamOf } from "./reading";
 import { classifySpoolError } from "./source-errors";
-import { pruneFolder } from "./spool-prune";
+import { type Needed, pruneFolder } from "./spool-prune";
 import { type Written, writeStream } from "./spool-write";
 
 /**
@@ -25,13 +25,13 @@ export interface Spool {
   /** Whether the content is there and, where its size is given, whole. */
   has(sha256: string, size?: number): Promise<boolean>;
   /**
-   * Removes content that is older than the spool's limit and, oldest first, what makes the spool larger
-   * than its limit; but nothing that is needed, and for the sake of its size nothing of the last hour,
-   * which may belong to a delivery that is just being accepted. Also what a killed process left unfinished
-   * more than a day ago. Returns how many files.
+   * Removes content that nobody has put or needed for longer than the spool's limit and, what was needed
+   * longest ago first, what makes the spool larger than its limit; but nothing that still is needed, and for
+   * the sake of its size nothing of the last hour, which may belong to a delivery that is just being
+   * accepted. Also what a killed process left unfinished more than a day ago. Returns how many files.
    * @param needed is asked only when something is old enough to go
    */
-  prune(needed: () => Promise<ReadonlySet<string>>): Promise<number>;
+  prune(needed: Needed): Promise<number>;
 }
 
 export interface PutOptions {
@@ -42,7 +42,7 @@ export interface PutOptions {
 export interface SpoolOptions {
   /** Made on first use, for its owner only. */
   folder: string;
-  /** Counted from when it was put last. Default: 7 days. */
+  /** Counted from when it was put or needed last. Default: 7 days. */
   maxAgeMs?: number;
   /** Default: no limit. */
   maxBytes?: number;

@@ -2,6 +2,7 @@ import type { Attempt, Delivery, DeliveryDraft, DeliveryState } from "../types";
 import type { RowChange, StoreBackend, StoreRow } from "./backend";
 import { encodeDraft, encodeProgress } from "./codec";
 import type { Claim, DeliveryStore, Settlement } from "./delivery-store";
+import { endedStates } from "./ended";
 import { columnsOf, deliveryOf, readable, rowOf } from "./rows";
 
 export interface LeaseStoreOptions {
@@ -12,8 +13,6 @@ export interface LeaseStoreOptions {
   /** As in `DeliveryStore`. */
   lookEveryMs?: number;
 }
-
-const endedStates: ReadonlySet<DeliveryState> = new Set(["delivered", "skipped", "gave-up", "cancelled"]);
 
 /** A store over any backend: every change is a compare-and-set on the version that was seen. */
 export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptions): DeliveryStore {

@@ -8,12 +8,15 @@ import {
   createSpool,
   createSqliteStore,
   type DeliveryStore,
+  hasEnded,
   prepareSource,
   type ScheduleRecords,
   type SourceSpec,
   type Spool,
 } from "../../lib";
+import { type KeepLimits, readKeepLimits } from "./keep-limits";
 import type { KeptMessage } from "./kept-message";
+import { createSayOnce } from "./say-once";
 
 /** A store, and what belongs to it. It outlives every deploy: nodes come and go, their deliveries stay. */
 export interface Engine {
@@ -37,15 +40,15 @@ interface Chosen {
 interface Engines {
   readonly own: Engine;
   readonly schedules: ScheduleRecords;
+  readonly limits: KeepLimits;
   /** By the id of the store node. */
   readonly chosen: Map<string, Chosen>;
 }
 
 const enginesByUserFolder = new Map<string, Engines>();
-/** How many ended deliveries are remembered, and for how long. */
-const history = { olderThanMs: 7 * 86_400_000, keep: 1_000 };
-export const spoolLimits = { maxAgeMs: 7 * 86_400_000, maxBytes: 10 * 1024 ** 3 };
-const tidyEveryMs = 60_000;
+const forgetEveryMs = 60_000;
+/** That looks at every delivery there is. */
+const cleanSpoolsEveryMs = 600_000;
 
 /**
  * The engine of those who choose no store: the file of this Node-RED. Several runtimes in one process are
@@ -58,6 +61,11 @@ export function engineOf(RED: NodeAPI): Engine {
 /** What the schedules of this Node-RED did last. */
 export function schedulesOf(RED: NodeAPI): ScheduleRecords {
   return allOf(RED).schedules;
+}
+
+/** How long what has ended is kept. */
+export function limitsOf(RED: NodeAPI): KeepLimits {
+  return allOf(RED).limits;
 }
 
 /** Every engine that is in use, that of this Node-RED first. */
@@ -96,7 +104,12 @@ function allOf(RED: NodeAPI): Engines {
   const existing = enginesByUserFolder.get(key);
   if (existing) return existing;
   const folder = path.join(userFolder ?? makeTemporaryFolder(), "data-distribution");
-  const spool = createSpool({ folder: path.join(folder, "spool"), ...spoolLimits });
+  const limits = readKeepLimits(RED);
+  const spool = createSpool({
+    folder: path.join(folder, "spool"),
+    maxAgeMs: limits.ageMs,
+    maxBytes: limits.bytes,
+  });
   const own: Engine = {
     // Who embeds Node-RED without a folder for its user's data wants nothing kept.
     store: userFolder
@@ -109,17 +122,22 @@ function allOf(RED: NodeAPI): Engines {
     ...(userFolder && { file: path.join(folder, "schedules.json") }),
     onNotice: RED.log.warn,
   });
-  const engines: Engines = { own, schedules, chosen: new Map() };
+  const engines: Engines = { own, schedules, limits, chosen: new Map() };
   enginesByUserFolder.set(key, engines);
-  const tidyTimer = setInterval(() => {
-    const all = enginesOf(RED);
-    for (const spool of new Set(all.map((engine) => engine.spool))) {
-      const stores = all.filter((engine) => engine.spool === spool).map(({ store }) => store);
-      tidy(stores, spool).catch((error: Error) => warn(RED, error));
-    }
-  }, tidyEveryMs);
-  tidyTimer.unref();
+  repeat(RED, forgetEveryMs, () => forgetOld(enginesOf(RED), limits));
+  repeat(RED, cleanSpoolsEveryMs, () => cleanSpools(enginesOf(RED)));
   return engines;
+}
+
+/** What goes wrong is said once, until it went well again. */
+function repeat(RED: NodeAPI, everyMs: number, work: () => Promise<void>): void {
+  const problems = createSayOnce((sentence) => warn(RED, { message: sentence }));
+  const run = () =>
+    work().then(
+      () => problems.forget(),
+      ({ message }: Error) => problems.say(message),
+    );
+  setInterval(run, everyMs).unref();
 }
 
 /** A name that others can foresee is one that they can take before: https://cwe.mitre.org/data/definitions/377.html */
@@ -129,32 +147,40 @@ function makeTemporaryFolder(): string {
   return folder;
 }
 
-/** Forgets old deliveries, and what only they needed of the spool, which all these stores use. */
-export async function tidy(stores: readonly DeliveryStore[], spool: Spool): Promise<void> {
-  for (const store of stores) await store.prune(history);
-  await spool.prune(async () => {
-    const needed = new Set<string>();
-    for (const store of stores) await addNeeded(store, needed);
-    return needed;
-  });
+/** Forgets deliveries that ended long ago. */
+async function forgetOld(engines: readonly Engine[], { ageMs, deliveries }: KeepLimits): Promise<void> {
+  for (const { store } of engines) await store.prune({ olderThanMs: ageMs, keep: deliveries });
 }
 
-/** Also of those that have ended and are still to be told of: their messages are restored from the spool. */
-async function addNeeded(store: DeliveryStore, needed: Set<string>): Promise<void> {
-  for (const filter of [{ states: ["waiting", "failed"] }, { announced: false }] as const) {
-    let after: string | undefined;
-    do {
-      // Small pages: all that a page holds is read in one go, while nothing else can run.
-      const page = await store.list(filter, { limit: 50, ...(after !== undefined && { after }) });
-      for (const { source, message } of page.deliveries) {
-        if (source.kind === "spool") needed.add(source.sha256);
-        for (const { sha256 } of (message as KeptMessage).large) needed.add(sha256);
-      }
-      after = page.next;
-    } while (after !== undefined);
+/** Removes what no delivery needs any more. Some stores have their content in the same spool. */
+export async function cleanSpools(engines: readonly Pick<Engine, "store" | "spool">[]): Promise<void> {
+  for (const spool of new Set(engines.map((engine) => engine.spool))) {
+    await spool.prune(async () => {
+      const needed = new Map<string, number>();
+      for (const engine of engines) if (engine.spool === spool) await addNeeded(engine.store, needed);
+      return needed;
+    });
   }
 }
 
-function warn(RED: NodeAPI, { message }: Error): void {
+/** Of what has ended and was told of, the content is there to be sent again, as long as there is room. */
+async function addNeeded(store: DeliveryStore, needed: Map<string, number>): Promise<void> {
+  let after: string | undefined;
+  do {
+    // Small pages: all that a page holds is read in one go, while nothing else can run.
+    const page = await store.list({}, { limit: 50, ...(after !== undefined && { after }) });
+    for (const delivery of page.deliveries) {
+      const { source, message, state, announced, finishedAt = Infinity } = delivery;
+      const last = hasEnded(state) && announced ? finishedAt : Infinity;
+      const large = (message as KeptMessage | undefined)?.large ?? [];
+      for (const { sha256 } of [...(source.kind === "spool" ? [source] : []), ...large]) {
+        needed.set(sha256, Math.max(last, needed.get(sha256) ?? 0));
+      }
+    }
+    after = page.next;
+  } while (after !== undefined);
+}
+
+function warn(RED: NodeAPI, { message }: { message: string }): void {
   RED.log.warn(`data distribution: ${message}`);
 }

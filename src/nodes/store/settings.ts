@@ -6,13 +6,15 @@ import {
   createServerStore,
   createSpool,
   DeliveryError,
+  type DeliveryStore,
   readOptions,
   readServerStoreOptions,
   type ServerStoreOptions,
   type Spool,
   shareSource,
 } from "../../lib";
-import { type Engine, spoolLimits } from "../shared/engine";
+import type { Engine } from "../shared/engine";
+import type { KeepLimits } from "../shared/keep-limits";
 
 export type Settings =
   | { kind: "memory" }
@@ -37,11 +39,17 @@ export function readSettings(input: object): Settings {
   return { kind: "server", server, spoolFolder };
 }
 
-/** @param own that of this Node-RED, in whose spool data sources put their content */
-export function createEngine(settings: Settings, own: Engine, onNotice: (notice: string) => void): Engine {
-  if (settings.kind === "memory") return { ...own, store: createMemoryStore() };
+export interface EngineContext {
+  /** That of this Node-RED, in whose spool data sources put their content. */
+  own: Engine;
+  limits: KeepLimits;
+  onNotice: (notice: string) => void;
+}
+
+export function createEngine(settings: Settings, { own, limits, onNotice }: EngineContext): Engine {
+  if (settings.kind === "memory") return { ...own, store: createSmallMemoryStore() };
   const { server, spoolFolder } = settings;
-  const spool = spoolFolder === undefined ? createAbsentSpool() : createSharedSpool(spoolFolder);
+  const spool = spoolFolder === undefined ? createAbsentSpool() : createSharedSpool(spoolFolder, limits);
   return {
     store: createServerStore(server, { onNotice }),
     spool,
@@ -49,8 +57,22 @@ export function createEngine(settings: Settings, own: Engine, onNotice: (notice:
   };
 }
 
-function createSharedSpool(folder: string): Spool {
-  const spool = createSpool({ folder: path.join(folder, "data-distribution"), ...spoolLimits });
+/** As many ended deliveries as a file bears, with their content, are too much for memory. */
+const mostInMemory = 1_000;
+
+function createSmallMemoryStore(): DeliveryStore {
+  const store = createMemoryStore();
+  const prune: DeliveryStore["prune"] = ({ olderThanMs, keep }) =>
+    store.prune({ olderThanMs, keep: Math.min(keep, mostInMemory) });
+  return { ...store, prune };
+}
+
+function createSharedSpool(folder: string, { ageMs, bytes }: KeepLimits): Spool {
+  const spool = createSpool({
+    folder: path.join(folder, "data-distribution"),
+    maxAgeMs: ageMs,
+    maxBytes: bytes,
+  });
   return {
     ...spool,
     async put(stream, options) {

@@ -1,7 +1,7 @@
 import type { NodeAPI, NodeDef } from "node-red";
 import { inUnit } from "../../lib";
 import { registerConnectionNode } from "../shared/connection-node";
-import { closeEngineOfStore, engineOfStore } from "../shared/engine";
+import { closeEngineOfStore, engineOfStore, limitsOf } from "../shared/engine";
 import { msPerSecond } from "../shared/units";
 import { createEngine, readSettings } from "./settings";
 
@@ -27,7 +27,7 @@ export default function register(RED: NodeAPI): void {
         leaseMs: inUnit("leaseSeconds", config.leaseSeconds, msPerSecond),
       });
       const engine = engineOfStore(RED, config.id, JSON.stringify(settings), (own) =>
-        createEngine(settings, own, RED.log.warn),
+        createEngine(settings, { own, limits: limitsOf(RED), onNotice: RED.log.warn }),
       );
       // A deploy closes the node; its deliveries are there afterwards, also those in memory.
       const close = (removed: boolean) => (removed ? closeEngineOfStore(RED, config.id) : undefined);

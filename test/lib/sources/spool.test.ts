@@ -19,7 +19,7 @@ import { failureOf, readAll, temporaryFolder, temporarySpool, until, withoutRoot
 
 const sha256Of = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
 const hourMs = 60 * 60 * 1000;
-const nothing = async () => new Set<string>();
+const nothing = async () => new Map<string, number>();
 
 function age(file: string, ms: number): void {
   const seconds = (Date.now() - ms) / 1000;
@@ -232,7 +232,7 @@ describe("pruning", () => {
       { young: hourMs, old: 3 * hourMs, wanted: 30 * hourMs },
       { maxAgeMs: 2 * hourMs },
     );
-    expect(await spool.prune(async () => new Set([digests.wanted ?? ""]))).toBe(1);
+    expect(await spool.prune(async () => new Map([[digests.wanted ?? "", Infinity]]))).toBe(1);
     expect(left()).toEqual(["young", "wanted"]);
   });
 
@@ -247,8 +247,20 @@ describe("pruning", () => {
       },
       { maxBytes: 35 },
     );
-    expect(await spool.prune(async () => new Set([digests["a of 10 b."] ?? ""]))).toBe(2);
+    expect(await spool.prune(async () => new Map([[digests["a of 10 b."] ?? "", Infinity]]))).toBe(2);
     expect(left()).toEqual(["a of 10 b.", "d of 10 b.", "e of 10 b."]);
+  });
+
+  test("counts from when it was needed last, both for age and for size", async () => {
+    const ages = { early: 9 * hourMs, late: 9 * hourMs, never: 5 * hourMs };
+    const neededAgo = async (digests: Record<string, string>, hours: Record<string, number>) =>
+      new Map(Object.entries(hours).map(([text, ago]) => [digests[text] ?? "", Date.now() - ago * hourMs]));
+    const aged = await spoolWith(ages, { maxAgeMs: 4 * hourMs });
+    expect(await aged.spool.prune(() => neededAgo(aged.digests, { early: 4.5, late: 3 }))).toBe(2);
+    expect(aged.left()).toEqual(["late"]);
+    const sized = await spoolWith(ages, { maxBytes: 9 });
+    expect(await sized.spool.prune(() => neededAgo(sized.digests, { early: 4, late: 3 }))).toBe(1);
+    expect(sized.left()).toEqual(["early", "late"]);
   });
 
   test("asks what is needed only when something may have to go", async () => {
