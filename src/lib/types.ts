@@ -108,7 +108,10 @@ export interface WriteRequest {
 }
 
 export interface AttemptContext {
-  /** Aborted on cancel, redeploy and shutdown. What was written so far is then removed. */
+  /**
+   * Aborted on cancel, redeploy and shutdown: what was written so far is then removed. Aborted also at the
+   * attempt's deadline, with a reason of the kind `unavailable`: what can be gone on with may then stay.
+   */
   readonly signal: AbortSignal;
   /** Called with the bytes sent since the last call. */
   readonly onProgress: (bytes: number) => void;
@@ -153,6 +156,11 @@ export interface Writer {
   locate(target: string): string;
   /** @throws DeliveryError and nothing else. */
   write(source: DataSource, request: WriteRequest, context: AttemptContext): Promise<Receipt>;
+  /**
+   * The delivery is not tried again: what an attempt has left for the next one is removed. Never fails.
+   * Absent where attempts leave nothing.
+   */
+  abandon?(deliveryId: string): Promise<void>;
   /** Releases what the writer itself holds. The connection belongs to whoever made it. */
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { type S3Server, startS3Server } from "../../../demo/servers/s3";
+import { type S3Server, type S3ServerOptions, startS3Server } from "../../../demo/servers/s3";
 import type { S3Hook } from "../../../demo/servers/s3/hook";
 import type { Writer } from "../../../src/lib/types";
 import {
@@ -34,7 +34,7 @@ export interface TestStore {
   close(): Promise<void>;
 }
 
-export async function startStore(serverOptions: { secretAccessKey?: string } = {}): Promise<TestStore> {
+export async function startStore(serverOptions: S3ServerOptions = {}): Promise<TestStore> {
   const server = await startS3Server(serverOptions);
   server.onRequest((request) => store.onRequest(request));
   const { endpoint, accessKeyId, secretAccessKey } = server;

@@ -5,6 +5,7 @@ import { DeliveryError } from "../../errors";
 import { s3Credentials } from "./credentials";
 import { classifyS3Error, interrupted, type S3ErrorPlace } from "./errors";
 import type { S3ConnectionOptions } from "./options";
+import { sendRepeatedly } from "./repeat";
 
 export type S3Sdk = typeof import("@aws-sdk/client-s3");
 
@@ -12,6 +13,8 @@ export interface SendOptions {
   signal: AbortSignal;
   /** The size of the body, for the time that the request may take. */
   bytes?: number;
+  /** Called before the request is sent again, with what it failed of. */
+  onRepeat?: (error: DeliveryError) => void;
 }
 
 /** One store and one identity, with a pool of sockets that several writers may share. */
@@ -26,8 +29,9 @@ export interface S3Connection {
   client(): Promise<S3Client>;
   sdk(): Promise<S3Sdk>;
   /**
-   * Runs one request. It ends at once with the signal, after `idleTimeoutMs` without a byte, and when it
-   * takes longer than the body would at 16 KiB/s.
+   * Runs one request, up to three times when it fails of something that passes. It ends at once with the
+   * signal; a try ends after `idleTimeoutMs` without a byte, and when it takes longer than the body would at
+   * 16 KiB/s.
    * @throws whatever the SDK throws; `explain` makes a sentence of it
    */
   send<T>(
@@ -45,8 +49,6 @@ export interface S3Connection {
 /** Enough for a dozen uploads of four parts at once; the bytes in flight are bounded elsewhere. */
 const maxSockets = 50;
 const slowestBytesPerMs = 16;
-/** The SDK sends a request again after a lost connection or a busy answer, so that one does not end a long upload. */
-const requestAttempts = 3;
 
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
@@ -73,12 +75,22 @@ export function createS3Connection(options: S3ConnectionOptions): S3Connection {
     return made;
   };
 
+  const explain: S3Connection["explain"] = (error, place) =>
+    classifyS3Error(error, {
+      ...place,
+      where: description,
+      region: options.region,
+      authentication: options.authentication,
+      virtualHost: !options.pathStyle,
+      secrets,
+    });
+
   return {
     description,
     options,
     client,
     sdk: loadSdk,
-    async send(request, { signal, bytes = 0 }) {
+    async send(request, { signal, bytes = 0, onRepeat }) {
       if (signal.aborted) throw interrupted();
       // One controller a request, not AbortSignal.any: that leaks on early versions of Node.js 20.
       const controller = new AbortController();
@@ -87,21 +99,18 @@ export function createS3Connection(options: S3ConnectionOptions): S3Connection {
       signal.addEventListener("abort", abort, { once: true });
       try {
         const requestTimeout = options.idleTimeoutMs + Math.ceil(bytes / slowestBytesPerMs);
-        return await request(await client(), { abortSignal: controller.signal, requestTimeout });
+        const open = await client();
+        return await sendRepeatedly(() => request(open, { abortSignal: controller.signal, requestTimeout }), {
+          signal: controller.signal,
+          explain: (error) => explain(error, { step: "store" }),
+          onRepeat,
+        });
       } finally {
         running.delete(controller);
         signal.removeEventListener("abort", abort);
       }
     },
-    explain: (error, place) =>
-      classifyS3Error(error, {
-        ...place,
-        where: description,
-        region: options.region,
-        authentication: options.authentication,
-        virtualHost: !options.pathStyle,
-        secrets,
-      }),
+    explain,
     close() {
       closed = true;
       for (const controller of running) controller.abort();
@@ -125,7 +134,8 @@ async function createClient(options: S3ConnectionOptions): Promise<S3Client> {
     forcePathStyle: options.pathStyle,
     requestChecksumCalculation: checksums,
     responseChecksumValidation: checksums,
-    maxAttempts: requestAttempts,
+    // What is sent again is to be counted and told: `send` does it.
+    maxAttempts: 1,
     logger: silent,
     requestHandler: {
       connectionTimeout: options.connectTimeoutMs,

@@ -8,7 +8,10 @@ import { type FoundObject, type Look, lookAt } from "./look";
 import { objectHeaders } from "./object-headers";
 import type { S3WriterOptions } from "./options";
 import { isOurs, isTaken, type Settled, settle } from "./settle";
+import { dropUnfinished } from "./stale-uploads";
+import type { UnfinishedUploads } from "./unfinished-uploads";
 import { upload } from "./upload";
+import type { UploadJob } from "./upload-job";
 
 /** Everything that one attempt works with. */
 export interface Attempt {
@@ -17,6 +20,8 @@ export interface Attempt {
   source: DataSource;
   request: WriteRequest;
   signal: AbortSignal;
+  /** Absent when no other attempt is to go on with what this one leaves. */
+  unfinished: UnfinishedUploads | undefined;
   /** Starts counting anew, for another pass over the source. */
   startPass(): (bytes: number) => void;
 }
@@ -27,37 +32,67 @@ export type Delivered = Settled & { key: string; outcome: Receipt["outcome"] };
  * Puts the content at the key, or treats what is there as the conflict policy says.
  * @throws DeliveryError, or whatever the source throws
  */
-export function deliver(attempt: Attempt, key: string): Promise<Delivered> {
+export async function deliver(attempt: Attempt, key: string): Promise<Delivered> {
   switch (attempt.options.conflict) {
     case "replace":
-      return send(attempt, key, false);
+      return (await findDelivered(attempt, key)) ?? send(attempt, key, false);
     case "fail":
       return sendIfAbsent(attempt, key);
     case "skip-identical":
-      return sendIfDifferent(attempt, key);
+      return (await findDelivered(attempt, key)) ?? sendIfDifferent(attempt, key);
     case "keep-both":
       return sendBeside(attempt, key);
   }
 }
 
 async function send(attempt: Attempt, key: string, ifAbsent: boolean): Promise<Delivered> {
-  const { connection, options, source, request, signal } = attempt;
+  const { connection, options, source, request, signal, unfinished } = attempt;
   const contentType = source.contentType ?? options.contentType ?? contentTypeOf(key);
-  const job = {
+  const notes: string[] = [];
+  const repeats: DeliveryError[] = [];
+  const job: UploadJob = {
+    deliveryId: request.deliveryId,
     connection,
     source,
     bucket: options.bucket,
     key,
     ifAbsent,
     partSizeBytes: options.partSizeBytes,
-    headers: (sha256: string | undefined) => objectHeaders(request, options, { contentType, sha256 }),
+    headers: (sha256) => objectHeaders(request, options, { contentType, sha256 }),
     signal,
+    unfinished,
     onProgress: attempt.startPass(),
+    onRepeat: (error) => repeats.push(error),
+    onResume: ({ parts, bytes }) =>
+      notes.push(
+        `An earlier attempt had sent ${parts} of the parts, ${bytes} bytes: they were compared and not sent again.`,
+      ),
   };
   // What cannot be sent is refused before the content is read.
   job.headers(source.sha256);
-  const settled = await settle(job, request.deliveryId, await upload(job));
-  return { ...settled, key, outcome: "delivered" };
+  const settled = await settle(job, await upload(job));
+  return {
+    ...settled,
+    key,
+    outcome: "delivered",
+    notes: [...settled.notes, ...notes, ...describeRepeats(repeats)],
+  };
+}
+
+function describeRepeats(repeats: readonly DeliveryError[]): string[] {
+  const last = repeats.at(-1);
+  if (!last) return [];
+  const requests = repeats.length === 1 ? "A request was" : `${repeats.length} requests were`;
+  return [`${requests} sent again, the last one after this: ${last.message}`];
+}
+
+/** An attempt that was begun before may have delivered it without anybody hearing of that. */
+async function findDelivered(attempt: Attempt, key: string): Promise<Delivered | undefined> {
+  const { request, source } = attempt;
+  if (!request.repeated) return undefined;
+  const look = await lookBefore(attempt, key);
+  if (look.state !== "found" || !isOurs(look.object, request.deliveryId, source.size)) return undefined;
+  return deliveredBefore(attempt, key, look.object);
 }
 
 async function sendIfAbsent(attempt: Attempt, key: string): Promise<Delivered> {
@@ -82,7 +117,8 @@ async function lookBefore({ connection, options: { bucket }, signal }: Attempt, 
 
 /** An attempt whose success nobody heard of put it there. */
 async function deliveredBefore(attempt: Attempt, key: string, object: FoundObject): Promise<Delivered> {
-  const { source, signal } = attempt;
+  const { connection, options, request, source, signal, unfinished } = attempt;
+  await dropUnfinished(connection, options.bucket, unfinished, request.deliveryId);
   const sha256 = source.sha256 ?? object.sha256 ?? (await digestSource(source, signal)).sha256;
   attempt.startPass()(object.bytes);
   return {

@@ -7,16 +7,29 @@ import { type Attempt, type Delivered, deliver } from "./deliver";
 import { interrupted } from "./errors";
 import { presignLink } from "./link";
 import type { S3WriterOptions } from "./options";
+import { createSweep, dropUnfinished } from "./stale-uploads";
+import type { UnfinishedUploads } from "./unfinished-uploads";
 
 export { createS3Connection, type S3Connection } from "./connection";
 export * from "./options";
+export { createUnfinishedUploads, type UnfinishedUploads } from "./unfinished-uploads";
 
 /** AWS: Naming Amazon S3 objects. */
 const maxKeyBytes = 1024;
 
-/** Writes objects into one bucket. The connection stays its maker's to close. */
-export function createS3Writer(connection: S3Connection, options: S3WriterOptions): Writer {
+/**
+ * Writes objects into one bucket. The connection stays its maker's to close.
+ * @param unfinished where an upload in parts is noted that failed of something that passes: its parts stay,
+ *   and the delivery's next attempt sends only the others. They go when it is abandoned, or with a later
+ *   delivery when nobody has worked on them for a day. Without it a failed attempt leaves nothing.
+ */
+export function createS3Writer(
+  connection: S3Connection,
+  options: S3WriterOptions,
+  { unfinished }: { unfinished?: UnfinishedUploads } = {},
+): Writer {
   const keeper = createBucketKeeper(connection, options);
+  const sweep = createSweep(connection, options.bucket, unfinished);
   const locationOf = (key: string) => `s3://${options.bucket}/${key}`;
   return {
     type: "s3",
@@ -27,8 +40,10 @@ export function createS3Writer(connection: S3Connection, options: S3WriterOption
         const key = keyOf(request.target);
         if (signal.aborted) throw interrupted();
         await keeper.ensure(signal);
+        await sweep();
         const startPass = passCounter(context);
-        const delivered = await deliver({ connection, options, source, request, signal, startPass }, key);
+        const attempt = { connection, options, source, request, signal, unfinished, startPass };
+        const delivered = await deliver(attempt, key);
         return await receiptFor(connection, options, locationOf(delivered.key), delivered);
       } catch (error) {
         const explained = asDeliveryError(error, signal);
@@ -36,6 +51,7 @@ export function createS3Writer(connection: S3Connection, options: S3WriterOption
         throw explained;
       }
     },
+    abandon: (deliveryId) => dropUnfinished(connection, options.bucket, unfinished, deliveryId),
     async close() {},
   };
 }

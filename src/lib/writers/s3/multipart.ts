@@ -1,13 +1,13 @@
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { DeliveryError } from "../../errors";
 import type { ContentParts, Part } from "./content-parts";
-import { abortStaleUploads, forgetUpload, noteUpload } from "./stale-uploads";
+import { describeUpload, findUnfinished, hasPart, type OpenUpload } from "./resume";
+import { abortStaleUploads, abortUpload, forgetUpload, noteUpload } from "./stale-uploads";
 import { bodyChecksum, onlyIfAbsent, type Published, type Reply, type UploadJob } from "./upload-job";
 
 /** More would only take turns on the same line. */
 const partsAtOnce = 3;
-/** For removing the parts, also after an abort; shorter than the time that Node-RED gives for closing. */
-const discardTimeoutMs = 8_000;
+const touchEveryMs = 10 * 60_000;
 
 interface SentPart {
   part: CompletedPart;
@@ -15,9 +15,10 @@ interface SentPart {
 }
 
 /**
- * A multipart upload: nobody sees the object before it is complete, and an old one stays until then.
+ * A multipart upload: nobody sees the object before it is complete, and an old one stays until then. It goes
+ * on with what an earlier attempt of the same delivery has left.
  * @param stop ends the reading and the parts under way when one of them fails
- * @throws DeliveryError, or whatever the source throws; the parts are then removed
+ * @throws DeliveryError, or whatever the source throws
  */
 export async function uploadInParts(
   job: UploadJob,
@@ -27,40 +28,68 @@ export async function uploadInParts(
 ): Promise<Published> {
   const { connection, bucket, key } = job;
   const explain = (error: unknown) => connection.explain(error, { step: "store", bucket, key });
-  let uploadId: string;
+  let upload: OpenUpload;
   try {
-    await abortStaleUploads(job);
-    uploadId = await create(job);
+    upload = (await findUnfinished(job)) ?? (await begin(job));
   } catch (error) {
     first.release(false);
     throw explain(error);
   }
-  noteUpload(uploadId);
-  const discard = async () => {
-    await abortUpload(job, uploadId);
-    forgetUpload(uploadId);
+  noteUpload(upload.uploadId);
+  const sent: SentPart[] = [];
+  const end = async (error?: unknown) => {
+    const kept =
+      error !== undefined && sent.length > 0 && canGoOn(job, error) && (await isNoted(job, upload));
+    const gone =
+      error === undefined || (!kept && (await abortUpload(connection, { ...upload, bucket, key })));
+    if (gone) await job.unfinished?.delete(job.deliveryId);
+    forgetUpload(upload.uploadId);
   };
   try {
-    const sent = await sendParts(job, uploadId, content, first, stop);
+    await sendParts({ job, upload, content, first, stop, sent });
     const { bytes, sha256 } = content.finish();
-    const outcome = await complete(job, uploadId, sent, bytes).catch(explain);
-    if (!(outcome instanceof DeliveryError)) forgetUpload(uploadId);
-    return { bytes, sha256, outcome, discard };
+    const outcome = await complete(job, upload.uploadId, sent, bytes).catch(explain);
+    return { bytes, sha256, outcome, end };
   } catch (error) {
-    await discard();
+    await end(error);
     throw error;
   }
 }
 
+/** Whether the delivery will be tried again after such an error, and this upload is then of use. */
+function canGoOn({ signal }: UploadJob, error: unknown): boolean {
+  const cause = signal.aborted ? signal.reason : error;
+  // A source that fails with something else is classified later, as unavailable.
+  if (!(cause instanceof DeliveryError)) return !signal.aborted;
+  const useless = ["NoSuchUpload", "InvalidPart", "InvalidPartOrder", "NotStored", "WrongSize"];
+  const kinds = ["unavailable", "throttled", "local"];
+  return kinds.includes(cause.kind) && !useless.includes(cause.code ?? "");
+}
+
+/** Another process may have taken the delivery over, and have begun another upload. */
+async function isNoted({ unfinished, deliveryId }: UploadJob, { uploadId }: OpenUpload): Promise<boolean> {
+  return (await unfinished?.get(deliveryId))?.uploadId === uploadId;
+}
+
+async function begin(job: UploadJob): Promise<OpenUpload> {
+  await abortStaleUploads(job);
+  const uploadId = await create(job);
+  await job.unfinished?.set(job.deliveryId, describeUpload(job, uploadId));
+  return { uploadId, parts: new Map() };
+}
+
 async function create(job: UploadJob): Promise<string> {
-  const { connection, source, key, signal } = job;
+  const { connection, source, key, signal, onRepeat } = job;
   const { CreateMultipartUploadCommand } = await connection.sdk();
   const command = new CreateMultipartUploadCommand({
     ...job.headers(source.sha256),
     Key: key,
     ...(connection.options.checksums === "supported" && { ChecksumAlgorithm: "CRC32" }),
   });
-  const { UploadId } = await connection.send((client, options) => client.send(command, options), { signal });
+  const { UploadId } = await connection.send((client, options) => client.send(command, options), {
+    signal,
+    onRepeat,
+  });
   if (UploadId) return UploadId;
   throw new DeliveryError(
     "unavailable",
@@ -68,28 +97,41 @@ async function create(job: UploadJob): Promise<string> {
   );
 }
 
+interface PartsJob {
+  job: UploadJob;
+  upload: OpenUpload;
+  content: ContentParts;
+  first: Part;
+  stop: AbortController;
+  /** Gets what the store has, by the parts' numbers less one. */
+  sent: SentPart[];
+}
+
 /** Sends as the content comes, a few parts at once. Ends only when no part is under way any more. */
-async function sendParts(
-  job: UploadJob,
-  uploadId: string,
-  content: ContentParts,
-  first: Part,
-  stop: AbortController,
-): Promise<SentPart[]> {
-  const sent: SentPart[] = [];
+async function sendParts({ job, upload, content, first, stop, sent }: PartsJob): Promise<void> {
   const underWay = new Set<Promise<void>>();
+  const resumed = { parts: 0, bytes: 0 };
+  const touch = createTouch(job);
   let failure: { error: unknown } | undefined;
   const fail = (error: unknown) => {
     // What fails afterwards fails because of the stop.
     failure ??= { error };
     stop.abort();
   };
+  const settlePart = async (part: Part): Promise<SentPart> => {
+    const listed = upload.parts.get(part.n);
+    if (!hasPart(listed, part.body)) return sendPart(job, upload.uploadId, part, stop.signal);
+    resumed.parts += 1;
+    resumed.bytes += part.body.length;
+    return { part: completedPart(part.n, listed), checksummed: true };
+  };
   const begin = (part: Part) => {
-    const work = sendPart(job, uploadId, part, stop.signal)
+    const work = settlePart(part)
       .then((done) => {
         sent[part.n - 1] = done;
         part.release(true);
         job.onProgress(part.body.length);
+        touch();
       })
       .catch((error: unknown) => {
         part.release(false);
@@ -109,7 +151,17 @@ async function sendParts(
   }
   await Promise.all(underWay);
   if (failure) throw failure.error;
-  return sent;
+  if (resumed.parts > 0) job.onResume(resumed);
+}
+
+/** What nobody has worked on for a day is removed: an upload that takes longer says that it goes on. */
+function createTouch({ unfinished, deliveryId }: UploadJob): () => void {
+  let touchedMs = performance.now();
+  return () => {
+    if (performance.now() - touchedMs < touchEveryMs) return;
+    touchedMs = performance.now();
+    void unfinished?.touch(deliveryId);
+  };
 }
 
 async function sendPart(
@@ -134,16 +186,20 @@ async function sendPart(
     const answer = await connection.send((client, options) => client.send(command, options), {
       signal,
       bytes: part.body.length,
+      onRepeat: job.onRepeat,
     });
     if (!answer.ETag) throw noEtag(job, part.n);
-    const { ETag, ChecksumCRC32 } = answer;
-    return {
-      part: { PartNumber: part.n, ETag, ...(ChecksumCRC32 !== undefined && { ChecksumCRC32 }) },
-      checksummed: checksum.echoed(answer),
-    };
+    return { part: completedPart(part.n, answer), checksummed: checksum.echoed(answer) };
   } catch (error) {
     throw connection.explain(error, { step: "store", bucket, key });
   }
+}
+
+function completedPart(
+  n: number,
+  { ETag, ChecksumCRC32 }: { ETag?: string | undefined; ChecksumCRC32?: string | undefined },
+): CompletedPart {
+  return { PartNumber: n, ETag, ...(ChecksumCRC32 !== undefined && { ChecksumCRC32 }) };
 }
 
 function noEtag({ connection, bucket, key }: UploadJob, n: number): DeliveryError {
@@ -155,7 +211,7 @@ function noEtag({ connection, bucket, key }: UploadJob, n: number): DeliveryErro
 }
 
 async function complete(job: UploadJob, uploadId: string, sent: SentPart[], bytes: number): Promise<Reply> {
-  const { connection, bucket, key, signal } = job;
+  const { connection, bucket, key, signal, onRepeat } = job;
   const { CompleteMultipartUploadCommand } = await connection.sdk();
   const command = new CompleteMultipartUploadCommand({
     ...onlyIfAbsent(job),
@@ -166,21 +222,14 @@ async function complete(job: UploadJob, uploadId: string, sent: SentPart[], byte
     ...(connection.options.checksums === "supported" && { MpuObjectSize: bytes }),
   });
   // Putting the parts together may take minutes, in which S3 sends a blank now and then.
-  const answer = await connection.send((client, options) => client.send(command, options), { signal, bytes });
+  const answer = await connection.send((client, options) => client.send(command, options), {
+    signal,
+    bytes,
+    onRepeat,
+  });
   return {
     etag: answer.ETag || undefined,
     versionId: answer.VersionId,
     checksummed: sent.every(({ checksummed }) => checksummed),
   };
-}
-
-/** With a signal of its own: the delivery's may be why. What stays is removed by `abortStaleUploads`. */
-async function abortUpload({ connection, bucket, key }: UploadJob, uploadId: string): Promise<void> {
-  const { AbortMultipartUploadCommand } = await connection.sdk();
-  const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
-  await connection
-    .send((client, options) => client.send(command, options), {
-      signal: AbortSignal.timeout(discardTimeoutMs),
-    })
-    .catch(() => {});
 }

@@ -15,29 +15,28 @@ export interface Settled {
 
 /**
  * Looks at the target after an upload: an answer alone proves nothing, and a lost one neither.
- * @throws DeliveryError when the content is not there; what the upload left is then removed
+ * @throws DeliveryError when the content is not there
  */
-export async function settle(job: UploadJob, deliveryId: string, published: Published): Promise<Settled> {
+export async function settle(job: UploadJob, published: Published): Promise<Settled> {
   try {
     const { outcome } = published;
-    if (!(outcome instanceof DeliveryError)) return await confirm(job, deliveryId, published, outcome);
-    return await rescue(job, deliveryId, published, outcome);
+    const settled =
+      outcome instanceof DeliveryError
+        ? await rescue(job, published, outcome)
+        : await confirm(job, published, outcome);
+    await published.end();
+    return settled;
   } catch (error) {
-    await published.discard();
+    await published.end(error);
     throw error;
   }
 }
 
 /** The answer to the request that publishes was bad or lost: is the content there nevertheless? */
-async function rescue(
-  job: UploadJob,
-  deliveryId: string,
-  published: Published,
-  error: DeliveryError,
-): Promise<Settled> {
+async function rescue(job: UploadJob, published: Published, error: DeliveryError): Promise<Settled> {
   if (!mayHaveArrived(error) || job.signal.aborted) throw error;
   const look = await lookAt(job.connection, job, job.signal);
-  if (look.state !== "found" || !isOurs(look.object, deliveryId, published.bytes)) throw error;
+  if (look.state !== "found" || !isOurs(look.object, job.deliveryId, published.bytes)) throw error;
   return {
     ...settled(published, look.object),
     verified: "size",
@@ -59,14 +58,9 @@ export function isOurs(object: FoundObject, deliveryId: string, bytes: number | 
   return object.deliveryId === deliveryId && (bytes === undefined || object.bytes === bytes);
 }
 
-async function confirm(
-  job: UploadJob,
-  deliveryId: string,
-  published: Published,
-  reply: Reply,
-): Promise<Settled> {
+async function confirm(job: UploadJob, published: Published, reply: Reply): Promise<Settled> {
   const look = await lookAt(job.connection, job, job.signal);
-  if (look.state === "found" && isOurs(look.object, deliveryId, published.bytes)) {
+  if (look.state === "found" && isOurs(look.object, job.deliveryId, published.bytes)) {
     return {
       ...settled(published, look.object, reply),
       verified: reply.checksummed ? "checksum" : "size",
@@ -75,13 +69,12 @@ async function confirm(
   }
   // Without an ETag the answer came from something that is not the store.
   if (reply.etag === undefined) throw notThere(job, look);
-  return { ...settled(published, undefined, reply), ...doubt(job, deliveryId, published, reply, look) };
+  return { ...settled(published, undefined, reply), ...doubt(job, published, reply, look) };
 }
 
 /** What an answer with an ETag is worth when the object does not look like ours afterwards. */
 function doubt(
   job: UploadJob,
-  deliveryId: string,
   published: Published,
   reply: Reply,
   look: Look,
@@ -102,7 +95,8 @@ function doubt(
       notes: ["The store did not keep the metadata."],
     };
   }
-  if (object.deliveryId === deliveryId || object.etag === reply.etag) throw damaged(job, published, object);
+  if (object.deliveryId === job.deliveryId || object.etag === reply.etag)
+    throw damaged(job, published, object);
   return { verified, notes: ["Another upload has replaced the object since."] };
 }
 

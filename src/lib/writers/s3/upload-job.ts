@@ -3,8 +3,10 @@ import type { DeliveryError } from "../../errors";
 import type { DataSource } from "../../types";
 import type { S3Connection } from "./connection";
 import type { ObjectHeaders } from "./object-headers";
+import type { UnfinishedUploads } from "./unfinished-uploads";
 
 export interface UploadJob {
+  deliveryId: string;
   connection: S3Connection;
   source: DataSource;
   bucket: string;
@@ -16,6 +18,12 @@ export interface UploadJob {
   headers: (sha256: string | undefined) => ObjectHeaders;
   signal: AbortSignal;
   onProgress: (bytes: number) => void;
+  /** Called before a request is sent again, with what it failed of. */
+  onRepeat: (error: DeliveryError) => void;
+  /** Called when an unfinished upload was gone on with. */
+  onResume: (resumed: { parts: number; bytes: number }) => void;
+  /** Where uploads are noted that another attempt can go on with; absent when none is to. */
+  unfinished: UnfinishedUploads | undefined;
 }
 
 /** What the store answered to the request that publishes. */
@@ -31,8 +39,11 @@ export interface Published {
   bytes: number;
   sha256: string;
   outcome: Reply | DeliveryError;
-  /** Removes what an upload in parts left, when it was not published. Never fails. */
-  discard: () => Promise<void>;
+  /**
+   * What becomes of an upload in parts: it is done, or why it was not published. Its parts are then removed,
+   * unless another attempt can go on with them. Never fails.
+   */
+  end: (error?: unknown) => Promise<void>;
 }
 
 /** The precondition that nobody has written the key meanwhile: RFC 9110 §13.1.2. */
@@ -67,7 +78,7 @@ export function bodyChecksum({ connection }: UploadJob, body: Uint8Array): BodyC
 }
 
 /** Undefined where the machine forbids MD5 (FIPS). */
-function md5Of(body: Uint8Array): Buffer | undefined {
+export function md5Of(body: Uint8Array): Buffer | undefined {
   try {
     return createHash("md5").update(body).digest();
   } catch {

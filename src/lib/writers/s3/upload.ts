@@ -5,7 +5,7 @@ import { bodyChecksum, onlyIfAbsent, type Published, type Reply, type UploadJob 
 /**
  * Reads the source once and sends it: in one request when it fits into a part, else in parts.
  * @throws DeliveryError, or whatever the source throws, when the content could not be sent. Nothing is
- *   then left at the store.
+ *   then left at the store but parts that another attempt can go on with.
  */
 export async function upload(job: UploadJob): Promise<Published> {
   const stop = new AbortController();
@@ -40,7 +40,7 @@ async function putWhole(job: UploadJob, content: ContentParts, { body, release }
       job.connection.explain(error, { step: "store", bucket: job.bucket, key: job.key }),
     );
     job.onProgress("kind" in outcome ? 0 : bytes);
-    return { bytes, sha256, outcome, discard: async () => {} };
+    return { bytes, sha256, outcome, end: async () => {} };
   } finally {
     release(false);
   }
@@ -62,6 +62,7 @@ async function put(job: UploadJob, body: Buffer, sha256: string): Promise<Reply>
   const answer = await connection.send((client, options) => client.send(command, options), {
     signal,
     bytes: body.length,
+    onRepeat: job.onRepeat,
   });
   return {
     etag: answer.ETag || undefined,
