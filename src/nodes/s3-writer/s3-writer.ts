@@ -1,5 +1,13 @@
 import type { NodeAPI } from "node-red";
-import { createS3Writer, inUnit, readOptions, readS3WriterOptions, type S3Connection } from "../../lib";
+import {
+  createS3Writer,
+  createUnfinishedUploads,
+  inUnit,
+  readOptions,
+  readS3WriterOptions,
+  type S3Connection,
+} from "../../lib";
+import type { Engine } from "../shared/engine";
 import { bytesPerMebibyte, secondsPerHour } from "../shared/units";
 import { registerWriterNode, type WriterNodeDef } from "../shared/writer-node";
 
@@ -19,7 +27,8 @@ export default function register(RED: NodeAPI): void {
   registerWriterNode<Config, S3Connection>(RED, {
     type: "delivery-s3-writer",
     connection: { type: "delivery-s3-connection", label: "S3 connection" },
-    createWriter: (connection, config) => createS3Writer(connection, readS3WriterOptions(optionsOf(config))),
+    createWriter: (connection, config, engine) =>
+      createS3Writer(connection, readS3WriterOptions(optionsOf(config)), resumption(engine)),
     readTemplates: ({ text, rows }) => ({
       target: text("key") || "{{source.name}}",
       contentType: text("contentType"),
@@ -30,6 +39,10 @@ export default function register(RED: NodeAPI): void {
       },
     }),
   });
+}
+
+function resumption({ unfinishedFolder: folder }: Engine) {
+  return folder === undefined ? {} : { unfinished: createUnfinishedUploads({ folder }) };
 }
 
 /** Off means absent: an unticked section's fields are not even looked at. */

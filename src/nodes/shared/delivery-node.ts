@@ -27,6 +27,8 @@ export interface DeliveryWork {
    * @throws DeliveryError when the message or a template does not make one
    */
   draft(msg: NodeMessage): Promise<DraftOf | undefined>;
+  /** The delivery is not tried again: nothing of its attempts is to stay. Never fails. */
+  abandon?(deliveryId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -74,6 +76,9 @@ export function runDeliveries(
   runner.on("problem", ({ message }) => problems.say(message));
   runner.on("recovered", () => problems.forget() && node.log("The delivery store works again."));
   const stopShowing = showWork(node, runner, engine.store, problem && statusOf.problem(problem.message));
+  const stopAbandoning = engine.store.onChange(({ id, writer, state }) => {
+    if (writer.id === node.id && (state === "gave-up" || state === "cancelled")) void work?.abandon?.(id);
+  });
   // Without settings that work, what waits in the queue is left waiting for the next deploy.
   const callOff = whenFlowsStarted(RED, () => work && runner.start());
 
@@ -127,6 +132,7 @@ export function runDeliveries(
   node.on("close", (_removed: boolean, done: () => void) => {
     callOff();
     stopShowing();
+    stopAbandoning();
     runner
       .close({ graceMs: closeGraceMs })
       .then(() => work?.close())

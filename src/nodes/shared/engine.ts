@@ -28,6 +28,11 @@ export interface Engine {
    * @throws DeliveryError when it cannot be had, or kept
    */
   keepSource(source: SourceSpec): Promise<SourceSpec>;
+  /**
+   * A folder of this machine where writers note what a failed attempt has left for the next one. Without it
+   * a failed attempt leaves nothing.
+   */
+  readonly unfinishedFolder?: string | undefined;
 }
 
 /** The engine of a store node, and what it was made from. */
@@ -117,6 +122,7 @@ function allOf(RED: NodeAPI): Engines {
       : createMemoryStore(),
     spool,
     keepSource: (source) => prepareSource(source, { spool }),
+    unfinishedFolder: userFolder && path.join(folder, "unfinished"),
   };
   const schedules = createScheduleRecords({
     ...(userFolder && { file: path.join(folder, "schedules.json") }),

@@ -40,7 +40,7 @@ export interface WriterNodeKind<Config extends WriterNodeDef, Connection> {
   /** The config node that it needs, and its name for sentences: `S3 connection`. Some need none. */
   connection?: { type: string; label: string };
   /** @throws DeliveryError `invalid` that lists every problem of the settings */
-  createWriter(connection: Connection, config: Config): Writer;
+  createWriter(connection: Connection, config: Config, engine: Engine): Writer;
   readTemplates(templates: TemplateReader): WriterTemplates;
 }
 
@@ -57,7 +57,12 @@ export function registerWriterNode<Config extends WriterNodeDef, Connection = un
         const settings = readSettings(config, kind);
         const render = (msg: NodeMessage, source: SourceSpec) =>
           renderDraft(settings, msg, source, templateView(RED, this, msg, source));
-        return createWork(kind.createWriter(connection, config), { settings, engine, render, release });
+        return createWork(kind.createWriter(connection, config, engine), {
+          settings,
+          engine,
+          render,
+          release,
+        });
       } catch (error) {
         release();
         throw error;
@@ -116,6 +121,7 @@ function createWork(writer: Writer, { settings, engine, render, release }: WorkP
       const rendered = render(msg, source);
       return { ...rendered, source, location: writer.locate(rendered.target) };
     },
+    abandon: async (deliveryId) => writer.abandon?.(deliveryId),
     async close() {
       await writer.close();
       release();

@@ -54,6 +54,7 @@ export function createEngine(settings: Settings, { own, limits, onNotice }: Engi
     store: createServerStore(server, { onNotice }),
     spool,
     keepSource: async (source) => shareSource(await own.keepSource(source), { from: own.spool, to: spool }),
+    unfinishedFolder: own.unfinishedFolder,
   };
 }
 
