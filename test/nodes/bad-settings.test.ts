@@ -33,6 +33,7 @@ const runtime = useRuntime();
 
 const writerRows: Row[] = [
   ...rows("metadata"),
+  ...template("onceKey"),
   ...number("concurrency", 0, 65, 1.5),
   ...timeZone,
   ...choice("conflict"),

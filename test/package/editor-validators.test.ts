@@ -45,6 +45,7 @@ const refused: [Folder, string, unknown, Record<string, unknown>, RegExp][] = [
   ["s3-writer", "partMegabytes", "4", {}, /from 5/],
   ["s3-writer", "concurrency", "1.5", {}, /whole number/],
   ["s3-writer", "concurrency", " ", {}, /whole number/],
+  ["s3-writer", "onceKey", "{{isoDate", {}, /^Deliver once: .*no matching/],
   ["s3-writer", "metadata", [{ name: "größe", value: "1" }], {}, /letters, digits/],
   [
     "s3-writer",
@@ -117,6 +118,8 @@ const accepted: [Folder, string, unknown, Record<string, unknown>][] = [
   ["sftp-connection", "hostKeys", `256 SHA256:${"A".repeat(43)} root@sftp (ED25519)`, {}],
   ["sftp-connection", "hostKeys", "sftp.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI", {}],
   ["s3-writer", "key", "{{#msg.items}}{{name}}{{/msg.items}}", {}],
+  ["s3-writer", "onceKey", "", {}],
+  ["s3-writer", "onceKey", "{{msg.schedule.scheduledAt}}", {}],
   ["s3-writer", "linkHours", "0", { link: false }],
   ["s3-writer", "concurrency", "", {}],
   ["notify", "to", "", { connection: "" }],

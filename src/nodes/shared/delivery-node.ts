@@ -5,6 +5,7 @@ import {
   type DeliveryDraft,
   type DeliveryError,
   DeliveryRunner,
+  describeDelivery,
   toDeliveryError,
 } from "../../lib";
 import { answer } from "./answer";
@@ -75,7 +76,7 @@ export function runDeliveries(
   const problems = createSayOnce((sentence) => node.error(sentence));
   runner.on("problem", ({ message }) => problems.say(message));
   runner.on("recovered", () => problems.forget() && node.log("The delivery store works again."));
-  const stopShowing = showWork(node, runner, engine.store, problem && statusOf.problem(problem.message));
+  const shown = showWork(node, runner, engine.store, problem && statusOf.problem(problem.message));
   const stopAbandoning = engine.store.onChange(({ id, writer, state }) => {
     if (writer.id === node.id && (state === "gave-up" || state === "cancelled")) void work?.abandon?.(id);
   });
@@ -111,9 +112,15 @@ export function runDeliveries(
     if (!isShared) callers.set(id, caller);
     try {
       if (draft) {
-        const { duplicate } = await runner.accept({ ...draft, id, writer, message });
-        if (isShared) caller.done();
-        else if (duplicate) takeCaller(callers, { id })?.done();
+        const { delivery } = await runner.accept({ ...draft, id, writer, message });
+        const isTaken = delivery.id !== id;
+        if (isTaken) {
+          callers.delete(id);
+          shown.earlier(delivery);
+          // For Complete nodes: at an output it would look like a delivery of its own.
+          Object.assign(caller.msg, { [property]: describeDelivery(delivery) });
+        }
+        if (isShared || isTaken) caller.done();
       } else if (refusal) {
         await runner.refuse({ ...emptyDraft, id, writer, message }, refusal);
       }
@@ -131,7 +138,7 @@ export function runDeliveries(
 
   node.on("close", (_removed: boolean, done: () => void) => {
     callOff();
-    stopShowing();
+    shown.stop();
     stopAbandoning();
     runner
       .close({ graceMs: closeGraceMs })

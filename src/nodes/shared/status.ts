@@ -33,16 +33,25 @@ function reasonIn(message: string): string {
   return message.length > longestText && reason.length > 0 && place.length > 20 ? reason.join(": ") : message;
 }
 
-/**
- * Shows a node's work under it: percent and speed while it sends, then what waits, then the last result.
- * @returns the way to stop showing
- */
+/** That a message was not taken, as a delivery with its once-key has arrived before or is under way. */
+function statusOfEarlier({ state, location, receipt }: Delivery): NodeStatus {
+  if (!receipt) return statusOf.waiting(`under way already: ${lastSegment(location)}`);
+  return { ...statusOf.done(`${state} before: ${lastSegment(receipt.location)}`), shape: "ring" };
+}
+
+export interface ShownWork {
+  /** Shows that a message was not taken because of this delivery. */
+  earlier(delivery: Delivery): void;
+  stop(): void;
+}
+
+/** Shows a node's work under it: percent and speed while it sends, then what waits, then the last result. */
 export function showWork(
   node: Node,
   runner: DeliveryRunner,
   store: DeliveryStore,
   initial: NodeStatus | undefined,
-): () => void {
+): ShownWork {
   const sending = new Map<string, Progress | undefined>();
   let result = initial;
   let timer: NodeJS.Timeout | undefined;
@@ -81,9 +90,15 @@ export function showWork(
   // A setting that is wrong must be seen at once.
   if (initial) node.status(initial);
   soon();
-  return () => {
-    stopListening();
-    clearTimeout(timer);
+  return {
+    earlier(delivery) {
+      result = statusOfEarlier(delivery);
+      soon();
+    },
+    stop() {
+      stopListening();
+      clearTimeout(timer);
+    },
   };
 }
 

@@ -24,6 +24,8 @@ export interface WriterNodeDef extends NodeDef {
   connection?: string;
   concurrency?: string | number;
   store?: string;
+  /** A template: of all messages for which it gives the same text, one is delivered. */
+  onceKey?: string;
 }
 
 /** What a message's templates are rendered to, before the message's metadata joins in. */
@@ -83,8 +85,11 @@ function connectionOf<Config extends WriterNodeDef, Connection>(
 }
 
 interface Settings {
+  writerId: string;
   concurrency: number;
   timeZone: string;
+  /** A template; empty where every message is delivered. */
+  onceKey: string;
   templates: WriterTemplates;
   /** Templates by the names of what they add to the metadata. */
   metadata: Record<string, string>;
@@ -97,8 +102,10 @@ function readSettings<Config extends WriterNodeDef>(
   return readOptions("Writer", config, (options) => {
     const reader = templateReader(options, config);
     return {
+      writerId: config.id,
       concurrency: options.number("concurrency", { min: 1, max: 64, default: 4, integer: true }),
       timeZone: reader.timeZone,
+      onceKey: reader.text("onceKey"),
       templates: readTemplates(reader),
       metadata: reader.rows("metadata"),
     };
@@ -131,15 +138,18 @@ function createWork(writer: Writer, { settings, engine, render, release }: WorkP
 
 /** Fills the templates for one message. */
 function renderDraft(
-  { templates, metadata, timeZone }: Settings,
+  { writerId, templates, metadata, timeZone, onceKey: onceKeyTemplate }: Settings,
   msg: NodeMessage,
   source: SourceSpec,
   view: TemplateView,
 ): Omit<DraftOf, "source" | "location"> {
   const { target, contentType: contentTypeTemplate = "", attributes = {} } = templates;
   const contentType = renderTemplate(contentTypeTemplate, view, { timeZone }) || source.contentType;
+  const onceKey = renderTemplate(onceKeyTemplate, view, { timeZone });
   return {
     target: renderTemplate(target, view, { timeZone }),
+    // A store may keep the deliveries of many writers: what is once for one of them is not for the others.
+    ...(onceKey !== "" && { onceKey: JSON.stringify([writerId, onceKey]) }),
     ...(contentType !== undefined && { contentType }),
     metadata: { ...readMetadata(msg.metadata), ...renderAll(metadata, view, timeZone) },
     attributes: renderAll(attributes, view, timeZone),
