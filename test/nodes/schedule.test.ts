@@ -1,6 +1,6 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { boolean, choice, number, type Row } from "./support/bad-values";
 import { type FlowNode, useRuntime } from "./support/runtime";
 import { ends } from "./support/servers";
@@ -147,6 +147,48 @@ test("a damaged file is set aside and told of, and the schedule runs", async () 
   await runtime.next("out");
   const logged = runtime.logged().map(({ msg }) => String(msg));
   expect(logged).toContainEqual(expect.stringMatching(/schedules\.json is damaged, and was set aside/));
+});
+
+describe("kept in a store", () => {
+  const store = { id: "store", type: "delivery-store", kind: "memory" };
+  const kept = (settings: object = {}) => schedule({ store: "store", ...settings });
+
+  test("each second comes once, deploys and all, and nothing is written of it elsewhere", async () => {
+    await runtime.load([store, kept({ topic: "report" }), ...ends("out")]);
+    const first = await runtime.next("out");
+    expect(first).toMatchObject({ topic: "report", schedule: { reason: "due", missed: 0 } });
+    expect(first.schedule.scheduledAt).toBe(new Date(first.payload).toISOString());
+    await runtime.status("schedule", /^next \d{4}-\d\d-\d\d \d\d:\d\d/);
+    for (const topic of ["a", "b"]) {
+      await runtime.deploy([store, kept({ topic }), ...ends("out")], "nodes");
+      await runtime.next("out");
+    }
+    await runtime.next("out");
+    const messages = runtime.received("out");
+    const times = messages.map(({ payload }) => payload as number);
+    expect(new Set(times).size).toBe(times.length);
+    const madeUpFor = messages.slice(1).reduce((sum, { schedule: told }) => sum + told.missed, 0);
+    expect(times.length - 1 + madeUpFor).toBe((Math.max(...times) - Math.min(...times)) / 1_000);
+    expect((await recordsOf()) ?? {}).toEqual({});
+  });
+
+  test("paused, it withdraws its next run, and owes nothing afterwards", async () => {
+    await runtime.load([store, kept({ missed: "all" }), ...ends("out")]);
+    await runtime.next("out");
+    await runtime.deploy([store, kept({ missed: "all", paused: true }), ...ends("out")], "nodes");
+    await runtime.status("schedule", { fill: "yellow", text: "paused" });
+    const before = runtime.received("out").length;
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    expect(runtime.received("out")).toHaveLength(before);
+    await runtime.deploy([store, kept({ missed: "all" }), ...ends("out")], "nodes");
+    await expect.poll(() => runtime.received("out").length, patience).toBeGreaterThan(before);
+    expect(runtime.received("out")[before]?.schedule).toMatchObject({ reason: "due", missed: 0 });
+  });
+
+  test("a store that is not there is said in words", async () => {
+    await runtime.load([schedule({ store: "nowhere" }), ...ends("out")]);
+    await runtime.status("schedule", /^The chosen delivery store is missing or disabled/);
+  });
 });
 
 const wrong: Row[] = [

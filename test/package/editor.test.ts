@@ -91,6 +91,14 @@ describe.each([...nodeFolders])("%s", (folder) => {
   });
 });
 
+test.each(nodeFolders.filter((folder) => /-writer$|^notify$|^schedule$/.test(folder)))(
+  "%s lets people choose where its work is kept",
+  (folder) => {
+    const { store } = loadEditorHalf(folder).definition.defaults;
+    expect(store).toMatchObject({ value: "", type: "delivery-store", required: false, label: "Kept in" });
+  },
+);
+
 test("shared styles take every colour from Node-RED's theme", () => {
   const css = readFileSync(path.join(packageRoot, "resources/dialog.css"), "utf8");
   expect(css).not.toMatch(/#[0-9a-f]{3,8}\b|rgba?\(|hsla?\(/i);

@@ -1,5 +1,11 @@
 export * from "./due-runs";
 export * from "./options";
 export * from "./records";
-export * from "./scheduler";
+export {
+  type ScheduledStart,
+  type Scheduler,
+  type SchedulerParts,
+  startScheduler,
+} from "./scheduler";
+export * from "./shared-scheduler";
 export * from "./timetable";

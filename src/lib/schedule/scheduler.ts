@@ -96,21 +96,25 @@ export function startScheduler(parts: SchedulerParts): Scheduler {
   };
 }
 
-interface Plan {
+export interface Plan {
   /** As the timetable names it. */
-  time: number;
+  readonly time: number;
   /** With the jitter. */
-  startAt: number;
+  readonly startAt: number;
 }
 
-function planNext(timetable: Timetable, { jitterMs }: ScheduleOptions, after: number): Plan | undefined {
+export function planNext(
+  timetable: Timetable,
+  { jitterMs }: Pick<ScheduleOptions, "jitterMs">,
+  after: number,
+): Plan | undefined {
   const [time, following = Infinity] = timetable.next(after, 2);
   if (time === undefined) return undefined;
   // However large the jitter, the next time has a run of its own.
   return { time, startAt: time + Math.random() * Math.min(jitterMs, (following - time) / 2) };
 }
 
-function passedOverNotice(count: number): string {
+export function passedOverNotice(count: number): string {
   const times =
     count === 1
       ? "A scheduled time was"

@@ -7,17 +7,17 @@ import {
   type ScheduledStart,
   type ScheduleOptions,
   type Scheduler,
-  startScheduler,
   toDeliveryError,
 } from "../../lib";
-import { schedulesOf } from "../shared/engine";
 import { withoutCause } from "../shared/errors";
 import { whenFlowsStarted } from "../shared/flows-started";
 import { statusOf } from "../shared/status";
 import { msPerMinute, msPerSecond } from "../shared/units";
+import { keptHere, keptInStore } from "./keeper";
 import { servePreview } from "./preview";
 
 interface Config extends NodeDef {
+  store?: string;
   graceMinutes?: unknown;
   jitterSeconds?: unknown;
 }
@@ -32,7 +32,7 @@ export default function register(RED: NodeAPI): void {
   servePreview(RED);
   RED.nodes.registerType("delivery-schedule", function construct(this: Node, config: Config) {
     RED.nodes.createNode(this, config);
-    const schedules = schedulesOf(RED);
+    const keeper = config.store ? keptInStore(RED, this, config.store) : keptHere(RED, this);
     let scheduler: Scheduler | undefined;
     let closed = false;
 
@@ -42,15 +42,13 @@ export default function register(RED: NodeAPI): void {
       if (closed) return;
       if (paused) {
         // Who stops a schedule on purpose does not want made up for what did not happen meanwhile.
-        schedules.remove(this.id);
+        await keeper.forget();
         this.status(statusOf.waiting("paused"));
         return;
       }
-      scheduler = startScheduler({
-        id: this.id,
+      scheduler = keeper.start({
         timetable,
         options,
-        records: schedules,
         run: (run) => this.send(messageOf(run, topic)),
         onWaiting: (next) => this.status(statusOfNext(next, timetable.timeZone)),
         onNotice: (notice) => this.warn(notice),
@@ -66,10 +64,15 @@ export default function register(RED: NodeAPI): void {
     this.on("close", (removed: boolean, done: () => void) => {
       closed = true;
       callOff();
-      const closing = Promise.resolve(scheduler?.close());
-      // Also of a node that is disabled: it then begins anew.
-      if (removed) schedules.remove(this.id);
-      closing.then(done, done);
+      const close = async () => {
+        await scheduler?.close();
+        // Also of a node that is disabled: it then begins anew.
+        if (removed) await keeper.forget();
+      };
+      close()
+        .catch((error: unknown) => this.warn(toDeliveryError(error).message))
+        .finally(keeper.release)
+        .then(done, done);
     });
   });
 }

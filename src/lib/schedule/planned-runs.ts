@@ -1,0 +1,74 @@
+import { randomUUID } from "node:crypto";
+import type { ErrorRecord } from "../errors";
+import type { DeliveryStore } from "../store/delivery-store";
+import type { Delivery, DeliveryState, WriterReference } from "../types";
+import type { Plan } from "./scheduler";
+
+/** What the times of planned runs come from. Whoever gets one goes on by the same timetable. */
+export interface PlannedBy {
+  readonly cron: string;
+  readonly timeZone: string;
+  /** When somebody began with this timetable, in milliseconds since 1970: the latest one counts. */
+  readonly since: number;
+}
+
+/** A run that was planned: a delivery that waits in the store until its time comes. */
+export interface PlannedRun extends Plan, PlannedBy {
+  readonly id: string;
+}
+
+/** The planned runs of one schedule, in a store that others may share. */
+export interface PlannedRuns {
+  /** Plans a run, unless it has been planned or run before. */
+  add(plan: Plan, by: PlannedBy): Promise<void>;
+  /** Those that have not ended. */
+  list(): Promise<PlannedRun[]>;
+  /** Withdraws it, unless somebody has begun with it. */
+  cancel(run: PlannedRun): Promise<void>;
+  /** Ends one that has failed, because another process has planned the same. */
+  drop(id: string): Promise<void>;
+}
+
+const unfinished: readonly DeliveryState[] = ["queued", "sending", "waiting", "failed"];
+/** There are one or two: one that waits, and one that is being run. */
+const mostListed = 50;
+const stopped: ErrorRecord = { kind: "cancelled", message: "The schedule was stopped.", retryable: true };
+
+/** @param schedule as the store knows it: its id is the queue */
+export function plannedRunsOf(store: DeliveryStore, schedule: WriterReference): PlannedRuns {
+  return {
+    async add({ time, startAt }, { cron, timeZone, since }) {
+      const target = new Date(time).toISOString();
+      await store.accept({
+        id: randomUUID(),
+        writer: schedule,
+        source: { kind: "text", name: "", text: "" },
+        target,
+        location: target,
+        metadata: {},
+        attributes: { cron, timeZone, since: String(since), startAt: String(startAt) },
+        onceKey: JSON.stringify([schedule.id, cron, timeZone, time]),
+      });
+    },
+    async list() {
+      const filter = { writerId: schedule.id, states: unfinished };
+      const { deliveries } = await store.list(filter, { limit: mostListed });
+      return deliveries.map(readPlannedRun);
+    },
+    async cancel({ id }) {
+      const cancelled = await store.cancel(id, stopped);
+      // Nobody is to be told.
+      if (cancelled) await store.markAnnounced(id, cancelled.version);
+    },
+    async drop(id) {
+      const reason = "Another process has planned this run as well.";
+      const dropped = await store.giveUp(id, { reason, by: schedule.id });
+      if (dropped) await store.markAnnounced(id, dropped.version);
+    },
+  };
+}
+
+export function readPlannedRun({ id, target, attributes }: Delivery): PlannedRun {
+  const { cron = "", timeZone = "", since, startAt } = attributes;
+  return { id, cron, timeZone, since: Number(since), time: Date.parse(target), startAt: Number(startAt) };
+}

@@ -1,0 +1,201 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  cancelPlannedRuns,
+  DeliveryError,
+  type DeliveryStore,
+  openTimetable,
+  readScheduleOptions,
+  type ScheduledStart,
+  type Scheduler,
+  startSharedScheduler,
+} from "../../../src/lib";
+import type { StoreBackend } from "../../../src/lib/store/backend";
+import { createLeaseStore } from "../../../src/lib/store/lease-store";
+import { createMemoryBackend } from "../../../src/lib/store/memory";
+
+const morning = Date.parse("2026-11-24T06:00:00Z");
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+const leaseMs = 30_000;
+const schedule = { id: "schedule", type: "test", name: "Report" };
+
+/** One of several processes that share a store: what it has run, and the way to cut it off. */
+interface Process {
+  readonly store: DeliveryStore;
+  readonly starts: ScheduledStart[];
+  readonly waits: (number | undefined)[];
+  readonly notices: string[];
+  scheduler: Scheduler;
+  isCut: boolean;
+}
+
+let backend: StoreBackend;
+const processes: Process[] = [];
+
+// The wall clock is set by the tests; the timers are real.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: morning - hourMs });
+  backend = createMemoryBackend();
+});
+afterEach(async () => {
+  await Promise.all(processes.splice(0).map(({ scheduler }) => scheduler.close()));
+  vi.useRealTimers();
+});
+
+async function start(settings: object = {}): Promise<Process> {
+  const options = readScheduleOptions({ cron: "0 6 * * *", timeZone: "UTC", ...settings });
+  const timetable = await openTimetable(options);
+  const cut = { isCut: false };
+  const reached = new Proxy(backend, {
+    get: (target, name: keyof StoreBackend) =>
+      cut.isCut ? () => Promise.reject(new DeliveryError("local", "It is away.")) : target[name],
+  });
+  const store = createLeaseStore(reached, { leaseMs, lookEveryMs: 50, keepEndedContent: true });
+  const [starts, waits, notices]: [ScheduledStart[], Process["waits"], string[]] = [[], [], []];
+  const scheduler = startSharedScheduler({
+    ...{ schedule, store, timetable, options, settleMs: 100 },
+    run: (run) => starts.push(run),
+    onWaiting: (next) => waits.push(next),
+    onNotice: (notice) => notices.push(notice),
+  });
+  const started = Object.assign(cut, { store, starts, waits, notices, scheduler });
+  processes.push(started);
+  return started;
+}
+
+const patience = { timeout: 10_000, interval: 20 };
+const allRuns = () => processes.flatMap(({ starts }) => starts);
+const until = (what: () => unknown) => expect.poll(what, patience);
+/** The times of the runs that wait; NaN for those that have been begun with. */
+async function planned(): Promise<number[]> {
+  const store = createLeaseStore(backend, { leaseMs, keepEndedContent: true });
+  const { deliveries } = await store.list({ states: ["queued", "sending", "waiting", "failed"] });
+  return deliveries.map(({ state, target }) => (state === "waiting" ? Date.parse(target) : Number.NaN));
+}
+const untilPlanned = (...times: number[]) => until(planned).toEqual(times);
+/** Longer than any process takes to look whether there is something to do. */
+const rest = () => new Promise((resolve) => setTimeout(resolve, 400));
+
+describe("a schedule of several processes", () => {
+  test("is planned once, and each of its times is run by one of them", async () => {
+    await Promise.all([start(), start(), start()]);
+    await untilPlanned(morning);
+    for (let day = 0; day < 5; day++) {
+      vi.setSystemTime(morning + day * dayMs);
+      await until(() => allRuns().length).toBe(day + 1);
+      await untilPlanned(morning + (day + 1) * dayMs);
+    }
+    await rest();
+    expect(
+      allRuns()
+        .map(({ scheduledAt }) => (scheduledAt - morning) / dayMs)
+        .sort(),
+    ).toEqual([0, 1, 2, 3, 4]);
+    expect(allRuns()[0]).toMatchObject({ reason: "due", missed: 0 });
+    for (const { starts } of processes) {
+      for (const { scheduledAt, next } of starts) expect(next).toBe(scheduledAt + dayMs);
+    }
+    for (const { notices, waits } of processes) expect([notices, waits[0]]).toEqual([[], morning]);
+  });
+
+  test("is taken over when the one that ran it dies before it was taken", async () => {
+    const first = await start();
+    await untilPlanned(morning);
+    vi.setSystemTime(morning);
+    await until(() => first.starts.length).toBe(1);
+    first.isCut = true;
+    const second = await start({ missed: "none" });
+    await rest();
+    expect(second.starts).toEqual([]);
+    // Longer than what is late and not missed: it was begun in time, so that it is due all the same.
+    vi.setSystemTime(morning + leaseMs + 2 * 60_000);
+    await until(() => second.starts.length).toBe(1);
+    expect(second.starts[0]).toMatchObject({ scheduledAt: morning, reason: "due", missed: 0 });
+    await untilPlanned(morning + dayMs);
+  });
+
+  test("goes on when one of them is closed in the moment of a run", async () => {
+    const [first, second] = [await start(), await start()];
+    await untilPlanned(morning);
+    vi.setSystemTime(morning);
+    await Promise.all([first.scheduler.close(), until(() => allRuns().length).toBe(1)]);
+    await rest();
+    expect(allRuns()).toHaveLength(1);
+    expect(second.notices).toEqual([]);
+    await untilPlanned(morning + dayMs);
+  });
+
+  test.each([
+    ["latest", [2], "missed"],
+    ["all", [0, 1, 2], "missed"],
+    ["none", [], ""],
+  ])("makes up for what was missed while all were down, once: %s", async (missed, days, reason) => {
+    const first = await start({ missed });
+    await untilPlanned(morning);
+    await first.scheduler.close();
+    vi.setSystemTime(morning + 2 * dayMs + hourMs);
+    await Promise.all([start({ missed }), start({ missed })]);
+    await untilPlanned(morning + 3 * dayMs);
+    await until(() => allRuns().map(({ scheduledAt }) => (scheduledAt - morning) / dayMs)).toEqual(days);
+    await rest();
+    expect(allRuns()).toHaveLength(days.length);
+    for (const run of allRuns()) expect(run.reason).toBe(reason);
+  });
+
+  test("owes nothing to one that was away while another one ran it, whatever was forgotten since", async () => {
+    const [first, second] = [await start({ missed: "all" }), await start({ missed: "all" })];
+    await untilPlanned(morning);
+    await first.scheduler.close();
+    for (const day of [0, 1]) {
+      vi.setSystemTime(morning + day * dayMs);
+      await until(() => second.starts.length).toBe(day + 1);
+      await untilPlanned(morning + (day + 1) * dayMs);
+    }
+    await until(async () => second.store.prune({ olderThanMs: -1, keep: 0 })).toBeGreaterThan(0);
+    const third = await start({ missed: "all" });
+    await rest();
+    expect(third.starts).toEqual([]);
+    await untilPlanned(morning + 2 * dayMs);
+  });
+
+  test("follows the timetable of whoever began last", async () => {
+    const old = await start();
+    await untilPlanned(morning);
+    vi.setSystemTime(morning - hourMs / 2);
+    const newest = await start({ cron: "0 7 * * *" });
+    await untilPlanned(morning + hourMs);
+    await rest();
+    vi.setSystemTime(morning);
+    await rest();
+    expect(allRuns()).toEqual([]);
+    // The same again: what was withdrawn can be planned anew.
+    await newest.scheduler.close();
+    vi.setSystemTime(morning - hourMs / 4);
+    await start();
+    await untilPlanned(morning);
+    vi.setSystemTime(morning);
+    await until(() => allRuns().length).toBe(1);
+    expect(old.notices).toEqual([]);
+  });
+
+  test("that one of them stops is planned anew by the others", async () => {
+    const [, second] = [await start(), await start()];
+    await untilPlanned(morning);
+    await cancelPlannedRuns(second.store, schedule);
+    expect(await planned()).toEqual([]);
+    await expect.poll(planned, { timeout: 20_000, interval: 100 }).toEqual([morning]);
+  }, 40_000);
+
+  test("waits for a store that is away, says so once, and makes up for it", async () => {
+    const only = await start();
+    await untilPlanned(morning);
+    only.isCut = true;
+    vi.setSystemTime(morning);
+    await until(() => only.notices).toEqual(["It is away."]);
+    expect(only.starts).toEqual([]);
+    vi.setSystemTime(morning + hourMs);
+    only.isCut = false;
+    await until(() => only.starts).toMatchObject([{ scheduledAt: morning, reason: "missed", missed: 1 }]);
+    expect(only.notices).toEqual(["It is away."]);
+  });
+});
