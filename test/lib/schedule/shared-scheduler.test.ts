@@ -50,7 +50,7 @@ async function start(settings: object = {}): Promise<Process> {
     get: (target, name: keyof StoreBackend) =>
       cut.isCut ? () => Promise.reject(new DeliveryError("local", "It is away.")) : target[name],
   });
-  const store = createLeaseStore(reached, { leaseMs, lookEveryMs: 50, keepEndedContent: true });
+  const store = createLeaseStore(reached, { leaseMs, lookEveryMs: 50 });
   const [starts, waits, notices]: [ScheduledStart[], Process["waits"], string[]] = [[], [], []];
   const scheduler = startSharedScheduler({
     ...{ schedule, store, timetable, options, settleMs: 100 },
@@ -68,7 +68,7 @@ const allRuns = () => processes.flatMap(({ starts }) => starts);
 const until = (what: () => unknown) => expect.poll(what, patience);
 /** The times of the runs that wait; NaN for those that have been begun with. */
 async function planned(): Promise<number[]> {
-  const store = createLeaseStore(backend, { leaseMs, keepEndedContent: true });
+  const store = createLeaseStore(backend, { leaseMs });
   const { deliveries } = await store.list({ states: ["queued", "sending", "waiting", "failed"] });
   return deliveries.map(({ state, target }) => (state === "waiting" ? Date.parse(target) : Number.NaN));
 }
