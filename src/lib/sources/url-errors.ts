@@ -45,6 +45,14 @@ export function cutShort(url: URL): DeliveryError {
   );
 }
 
+/** The server has other content now than when the reading began. */
+export function contentChanged(url: URL): DeliveryError {
+  return new DeliveryError(
+    "changed",
+    `What is at ${describeUrl(url)} changed while it was being read. Read it again when it is at rest.`,
+  );
+}
+
 type Rule = readonly [kind: ErrorKind, advice: string];
 
 const statusRules: Record<number, Rule> = {

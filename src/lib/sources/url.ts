@@ -1,27 +1,15 @@
 import http from "node:http";
-import https from "node:https";
 import { DeliveryError } from "../errors";
 import type { UrlSpec } from "../types";
-import { contentFeed } from "./content";
-import { defaultStallTimeoutMs, type Feed } from "./reading";
-import { cancelled, tooLarge } from "./source-errors";
+import type { Feed } from "./reading";
+import { tooLarge } from "./source-errors";
 import { isMediaType } from "./spec";
-import { checkLiteralAddress, publicLookup } from "./url-address";
-import { classifyBodyError, classifyUrlError, cutShort, describeUrl, statusError } from "./url-errors";
+import { describeUrl, statusError } from "./url-errors";
+import { type FetchOptions, type Headers, request } from "./url-request";
+import { resumingFeed } from "./url-resume";
 
 const maxRedirects = 5;
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
-
-export interface FetchOptions {
-  signal?: AbortSignal | undefined;
-  allowPrivateAddresses?: boolean | undefined;
-  allowUnknownLength?: boolean | undefined;
-  maxBytes?: number | undefined;
-  /** For name, connection and TLS together. Default: 30 s. */
-  connectTimeoutMs?: number | undefined;
-  /** Between the request and its answer. Default: 60 s. */
-  stallTimeoutMs?: number | undefined;
-}
 
 export interface Fetched {
   /** The bytes as they came: they are asked for, and kept, without a content coding. */
@@ -29,8 +17,6 @@ export interface Fetched {
   /** What the server says of it, unless that says nothing. */
   contentType: string | undefined;
 }
-
-type Headers = Record<string, string>;
 
 /**
  * Gets what is at an http or https address. `fetch` is of no use here: it unpacks without a limit, keeps
@@ -42,7 +28,7 @@ export async function fetchUrl(spec: UrlSpec, options: FetchOptions): Promise<Fe
   let headers = checkHeaders(spec.headers ?? {});
   for (let redirects = 0; ; redirects++) {
     const response = await request(url, headers, options);
-    if (!redirectStatuses.has(response.statusCode ?? 0)) return accept(response, url, options);
+    if (!redirectStatuses.has(response.statusCode ?? 0)) return accept(response, url, headers, options);
     response.destroy();
     if (redirects === maxRedirects) {
       throw new DeliveryError("invalid", `${describeUrl(url)} leads on after ${maxRedirects} redirects.`);
@@ -104,55 +90,7 @@ function checkHeaders(headers: Headers): Headers {
   return headers;
 }
 
-function request(url: URL, headers: Headers, options: FetchOptions): Promise<http.IncomingMessage> {
-  const { signal, connectTimeoutMs = 30_000, stallTimeoutMs = defaultStallTimeoutMs } = options;
-  if (!options.allowPrivateAddresses) checkLiteralAddress(url);
-  return new Promise((resolve, reject) => {
-    const client = url.protocol === "https:" ? https : http;
-    const get = client.get(url, {
-      // A socket of a shared agent may lead anywhere.
-      agent: false,
-      headers: { ...withoutCoding(headers), "accept-encoding": "identity" },
-      ...(!options.allowPrivateAddresses && { lookup: publicLookup }),
-      // Node.js gives each address only 250 ms, which far servers need for themselves.
-      autoSelectFamilyAttemptTimeout: 2_000,
-    } as https.RequestOptions);
-
-    const timeOut = (afterMs: number, what: string) =>
-      setTimeout(() => get.destroy(timedOut(url, what, afterMs)), afterMs);
-    let clock = timeOut(connectTimeoutMs, "could not be connected to");
-    const onConnect = () => {
-      clearTimeout(clock);
-      clock = timeOut(stallTimeoutMs, "did not answer");
-    };
-    const abort = () => get.destroy(cancelled(signal?.reason));
-    const settle = () => {
-      clearTimeout(clock);
-      signal?.removeEventListener("abort", abort);
-    };
-
-    signal?.addEventListener("abort", abort, { once: true });
-    if (signal?.aborted) abort();
-    get.once("socket", (socket) => socket.once(client === https ? "secureConnect" : "connect", onConnect));
-    get.once("response", (response) => {
-      settle();
-      resolve(response);
-    });
-    // Stays: a late error of a connection that nobody needs any more must not end the process.
-    get.on("error", (error) => {
-      settle();
-      reject(classifyUrlError(error, url));
-    });
-  });
-}
-
-function withoutCoding(headers: Headers): Headers {
-  return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => name.toLowerCase() !== "accept-encoding"),
-  );
-}
-
-function accept(response: http.IncomingMessage, url: URL, options: FetchOptions): Fetched {
+function accept(response: http.IncomingMessage, url: URL, headers: Headers, options: FetchOptions): Fetched {
   try {
     checkAnswer(response, url, options);
   } catch (error) {
@@ -160,16 +98,11 @@ function accept(response: http.IncomingMessage, url: URL, options: FetchOptions)
     throw error;
   }
   const type = response.headers["content-type"];
-  const body = contentFeed(response, describeUrl(url), (error) => classifyBodyError(error, url));
   return {
-    feed: {
-      async next() {
-        const chunk = await body.next();
-        if (chunk === undefined && !response.complete) throw cutShort(url);
-        return chunk;
-      },
-      close: body.close,
-    },
+    // The rest is asked for where the first byte came from: no redirect leads elsewhere any more.
+    feed: resumingFeed(response, url, (more, signal) =>
+      request(url, { ...headers, ...more }, { ...options, signal }),
+    ),
     contentType: isMediaType(type) && !/^application\/octet-stream/i.test(type) ? type : undefined,
   };
 }
@@ -185,13 +118,5 @@ function checkAnswer(response: http.IncomingMessage, url: URL, options: FetchOpt
   throw new DeliveryError(
     "invalid",
     `The web server ${url.host} does not say how long ${describeUrl(url)} is, so a broken connection would look like its end. Have it send Content-Length.`,
-  );
-}
-
-function timedOut(url: URL, what: string, afterMs: number): DeliveryError {
-  return new DeliveryError(
-    "unavailable",
-    `The web server ${url.host} ${what} within ${Math.round(afterMs / 100) / 10} seconds.`,
-    { code: "ETIMEDOUT" },
   );
 }
