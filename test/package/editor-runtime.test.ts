@@ -16,7 +16,7 @@ async function registrationsOf(folder: string): Promise<Registration[]> {
     },
   };
   const { default: register } = await import(`../../src/nodes/${folder}/${folder}.ts`);
-  const routes = { httpAdmin: { post() {} }, auth: { needsPermission() {} } };
+  const routes = { httpAdmin: { get() {}, post() {} }, auth: { needsPermission() {} } };
   register({ nodes, ...routes } as unknown as NodeAPI);
   return registrations;
 }

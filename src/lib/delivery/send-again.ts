@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { DeliveryError } from "../errors";
 import type { Spool } from "../sources/spool";
 import type { DeliveryStore } from "../store/delivery-store";
-import { hasEnded } from "../store/ended";
+import { hasEnded } from "../store/states";
 import type { Delivery, DeliveryDraft } from "../types";
 
 export interface SendAgainRequest {

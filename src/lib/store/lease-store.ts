@@ -2,8 +2,8 @@ import type { Attempt, Delivery, DeliveryDraft, DeliveryState } from "../types";
 import type { RowChange, StoreBackend, StoreRow } from "./backend";
 import { encodeDraft, encodeProgress } from "./codec";
 import type { Claim, DeliveryStore, Settlement } from "./delivery-store";
-import { endedStates } from "./ended";
 import { columnsOf, deliveryOf, readable, rowOf } from "./rows";
+import { endedStates } from "./states";
 
 export interface LeaseStoreOptions {
   /** Milliseconds since the epoch. */

@@ -11,7 +11,7 @@ import {
   toDeliveryError,
 } from "../../lib";
 import { takeOverMs } from "../shared/delivery-node";
-import type { Engine } from "../shared/engine";
+import { type Engine, holderOf } from "../shared/engine";
 import { failedRecord } from "../shared/errors";
 import type { KeptMessage } from "../shared/kept-message";
 import { resultMessage } from "../shared/result-message";
@@ -100,7 +100,7 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
 
   const decide = async (policy: RetryPolicy, caller: Caller): Promise<void> => {
     const id = failedDelivery(caller.msg);
-    const engine = await holderOf(id, enginesOf());
+    const engine = await holderOf(enginesOf(), id);
     const { announcer } = attend(engine);
     deciding.add(id);
     const { state, delivery } = await retryDelivery(engine.store, { id, policy, by: node.id }).finally(() =>
@@ -147,15 +147,6 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
       await Promise.allSettled(underWay);
     },
   };
-}
-
-/** @throws DeliveryError when none has it, or one that might have it cannot be asked */
-async function holderOf(id: string, engines: readonly Engine[]): Promise<Engine> {
-  const asked = await Promise.allSettled(engines.map(({ store }) => store.get(id)));
-  const holder = engines.find((_, at) => asked[at]?.status === "fulfilled" && asked[at].value !== undefined);
-  if (holder) return holder;
-  for (const answer of asked) if (answer.status === "rejected") throw answer.reason;
-  throw new DeliveryError("invalid", "This delivery is not known here (any more), so it cannot be retried.");
 }
 
 /** Statuses stand between nodes: of a whole address there is no room for more than the name. */

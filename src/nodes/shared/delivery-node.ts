@@ -15,6 +15,7 @@ import type { RecordProperty } from "./errors";
 import { whenFlowsStarted } from "./flows-started";
 import { copyMessage, type KeptMessage, keepMessage } from "./kept-message";
 import { resultMessage } from "./result-message";
+import { registerRunner } from "./runners";
 import { createSayOnce } from "./say-once";
 import { showWork, statusOf } from "./status";
 import { type Caller, type Done, type Send, tellResult } from "./tell-result";
@@ -73,6 +74,7 @@ export function runDeliveries(
       tellResult({ node, caller: takeCaller(callers, delivery), delivery, message });
     },
   });
+  const unregister = registerRunner(engine.store, node.id, runner);
   const problems = createSayOnce((sentence) => node.error(sentence));
   runner.on("problem", ({ message }) => problems.say(message));
   runner.on("recovered", () => problems.forget() && node.log("The delivery store works again."));
@@ -140,6 +142,7 @@ export function runDeliveries(
     callOff();
     shown.stop();
     stopAbandoning();
+    unregister();
     runner
       .close({ graceMs: closeGraceMs })
       .then(() => work?.close())

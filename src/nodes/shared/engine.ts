@@ -7,6 +7,7 @@ import {
   createScheduleRecords,
   createSpool,
   createSqliteStore,
+  DeliveryError,
   type DeliveryStore,
   hasEnded,
   prepareSource,
@@ -77,6 +78,26 @@ export function limitsOf(RED: NodeAPI): KeepLimits {
 export function enginesOf(RED: NodeAPI): Engine[] {
   const { own, chosen } = allOf(RED);
   return [own, ...[...chosen.values()].map(({ engine }) => engine)];
+}
+
+/** That of the store node with this id, if it has one. */
+export function engineChosen(RED: NodeAPI, storeId: string): Engine | undefined {
+  return allOf(RED).chosen.get(storeId)?.engine;
+}
+
+export const unknownDelivery = "UNKNOWN_DELIVERY";
+
+/**
+ * The one in whose store a delivery is.
+ * @throws DeliveryError when none has it, or one that might have it cannot be asked
+ */
+export async function holderOf(engines: readonly Engine[], id: string): Promise<Engine> {
+  const asked = await Promise.allSettled(engines.map(({ store }) => store.get(id)));
+  const holder = engines.find((_, at) => asked[at]?.status === "fulfilled" && asked[at].value !== undefined);
+  if (holder) return holder;
+  for (const answer of asked) if (answer.status === "rejected") throw answer.reason;
+  const message = "This delivery is not known here (any more), so nothing can be done with it.";
+  throw new DeliveryError("invalid", message, { code: unknownDelivery });
 }
 
 /** The engine of a store node: the one that it had before the deploy, unless its settings have changed. */

@@ -3,6 +3,7 @@ import { inUnit } from "../../lib";
 import { registerConnectionNode } from "../shared/connection-node";
 import { closeEngineOfStore, engineOfStore, limitsOf } from "../shared/engine";
 import { msPerSecond } from "../shared/units";
+import { serveDeliveries } from "./routes";
 import { createEngine, readSettings } from "./settings";
 
 interface Config extends NodeDef {
@@ -16,6 +17,7 @@ interface Credentials {
 }
 
 export default function register(RED: NodeAPI): void {
+  serveDeliveries(RED);
   registerConnectionNode<Config, Credentials>(
     RED,
     "delivery-store",

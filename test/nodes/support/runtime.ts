@@ -30,6 +30,13 @@ interface RunningNode extends EventEmitter {
   receive(msg: Message): void;
 }
 
+/** Of the admin API. */
+interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests assert on whatever came
+  body: any;
+}
+
 /** It brings no types; these are the parts used here. */
 interface TestHelper {
   init(runtime: string, settings: object): void;
@@ -40,7 +47,10 @@ interface TestHelper {
   setFlows(flow: object[], type: string, credentials: object): Promise<void>;
   unload(): Promise<void>;
   getNode(id: string): RunningNode;
-  request(): { post(path: string): { send(body: object): Promise<{ status: number; body: unknown }> } };
+  request(): {
+    get(path: string): Promise<Answer>;
+    post(path: string): { send(body: object): Promise<Answer> };
+  };
   log(): { args: [entry: { level: number; msg: unknown; id?: string }][] };
 }
 
@@ -86,6 +96,10 @@ export interface Runtime {
   status(id: string, expected: Partial<NodeStatus> | RegExp): Promise<NodeStatus>;
   /** Posts to the admin API, and gives the answer. */
   post(path: string, body: object): Promise<unknown>;
+  /** Asks the admin API for what is at a path. */
+  get(path: string): Promise<Answer>;
+  /** Posts to the admin API, and gives the answer with its status. */
+  ask(path: string): Promise<Answer>;
   /** Every entry of the log. */
   logged(): readonly { level: number; msg: unknown; id?: string }[];
 }
@@ -220,6 +234,8 @@ export function useRuntime(): Runtime {
         shown.get(id)?.findLast((status) => fits(status, expected)),
       ),
     post: async (route, body) => (await helper.request().post(route).send(body)).body,
+    get: (route) => helper.request().get(route),
+    ask: (route) => helper.request().post(route).send({}),
     logged: () => helper.log().args.map(([entry]) => entry),
   };
 }

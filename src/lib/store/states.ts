@@ -1,5 +1,17 @@
 import type { DeliveryState } from "../types";
 
+/** In the order in which a delivery may pass through them. */
+export const deliveryStates: readonly DeliveryState[] = [
+  "queued",
+  "sending",
+  "waiting",
+  "failed",
+  "delivered",
+  "skipped",
+  "gave-up",
+  "cancelled",
+];
+
 export const endedStates: readonly DeliveryState[] = ["delivered", "skipped", "gave-up", "cancelled"];
 
 /** Nothing more happens to a delivery in such a state, by itself or by anybody. */
