@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DeliveryError } from "../../errors";
+import { patienceMsOf } from "../server-access";
+import { createPatience } from "../server-failure";
 import type { Execute, SqlDatabase, StatementResult } from "../sql/backend";
 import { connectTo, type Knex } from "../sql/dialect";
 import { schemaTable } from "../sql/schema";
@@ -7,8 +9,6 @@ import { classifyServerError } from "./errors";
 import { serverKinds } from "./kinds";
 import type { ServerStoreOptions } from "./options";
 
-/** Pauses between the tries of a statement, the last one again and again. */
-const pausesMs = [20, 50, 100, 200, 500];
 const closeWithinMs = 5_000;
 
 /**
@@ -18,22 +18,9 @@ const closeWithinMs = 5_000;
 export async function openServerDatabase(options: ServerStoreOptions): Promise<SqlDatabase> {
   const knex = await connect(options);
   const { settings } = serverKinds[options.kind];
-  // A statement must be over well before the lease that it extends.
-  const patienceMs = Math.max(2_000, Math.min(10_000, options.leaseMs / 6));
+  const patienceMs = patienceMsOf(options);
+  const { patiently, end } = createPatience(patienceMs, (thrown) => classifyServerError(thrown, options));
   let closed = false;
-
-  const patiently = async <T>(work: () => Promise<T>): Promise<T> => {
-    const untilMs = performance.now() + patienceMs;
-    for (let tries = 0; ; tries++) {
-      try {
-        return await work();
-      } catch (thrown) {
-        const { error, passes } = classifyServerError(thrown, options);
-        if (!passes || closed || performance.now() >= untilMs) throw error;
-        await sleep((pausesMs[tries] ?? 500) * (0.5 + Math.random()));
-      }
-    }
-  };
 
   const executeOn =
     (transaction?: Knex.Transaction): Execute =>
@@ -70,6 +57,7 @@ export async function openServerDatabase(options: ServerStoreOptions): Promise<S
       ),
     async close() {
       closed = true;
+      end();
       // A server that has gone silent does not say goodbye either.
       await Promise.race([knex.destroy(), sleep(closeWithinMs, undefined, { ref: false })]);
     },

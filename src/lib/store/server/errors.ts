@@ -1,26 +1,14 @@
-import { classifyCommonError, codeOf, DeliveryError } from "../../errors";
+import { codeOf, DeliveryError } from "../../errors";
+import { type Failure, type FailureRow, failureOf } from "../server-failure";
 import { serverKinds } from "./kinds";
 import type { ServerStoreOptions } from "./options";
-
-export interface Failure {
-  error: DeliveryError;
-  /** Whether the same statement may well succeed in a moment. */
-  passes: boolean;
-}
-
-interface Row {
-  codes: readonly string[];
-  /** Ends the sentence "… cannot be used: ". */
-  reason: string;
-  passes?: true;
-}
 
 /**
  * SQLSTATEs of PostgreSQL (https://www.postgresql.org/docs/current/errcodes-appendix.html), names of MySQL
  * and MariaDB and their client (https://mariadb.com/kb/en/mariadb-error-code-reference/), numbers and names
  * of SQL Server and its client, and Oracle's.
  */
-const table: readonly Row[] = [
+const table: readonly FailureRow[] = [
   {
     codes: [
       "28P01",
@@ -134,21 +122,7 @@ export function classifyServerError(
     ...(typeof number === "number" ? [String(number)] : []),
     ...words.filter(([pattern]) => pattern.test(said)).map(([, code]) => code),
   ];
-  for (const code of codes) {
-    const row = table.find((one) => one.codes.includes(code));
-    if (row) return { error: storeError(where, row.reason, code), passes: row.passes ?? false };
-    const common = classifyCommonError({ code }, where);
-    if (common) {
-      const message = `The delivery store cannot be used. ${common.message}`;
-      const passes = common.kind === "unavailable" && code !== "ENOTFOUND";
-      return { error: new DeliveryError("local", message, { code }), passes };
-    }
-  }
-  return { error: storeError(where, `it says "${said}"`, codes[0]), passes: false };
-}
-
-function storeError(where: string, reason: string, code: string | undefined): DeliveryError {
-  return new DeliveryError("local", `The delivery store on ${where} cannot be used: ${reason}.`, { code });
+  return failureOf(codes, { table, where, said });
 }
 
 /** Knex puts the statement, with all its values, before what the database has said. */

@@ -1,7 +1,8 @@
-import { DeliveryError } from "../../errors";
 import type { DeliveryStore } from "../delivery-store";
 import { createLazyBackend } from "../lazy-backend";
 import { createLeaseStore } from "../lease-store";
+import { lookEveryMs } from "../server-access";
+import { checkClock } from "../server-clock";
 import { createSqlBackend, type SqlDatabase } from "../sql/backend";
 import { migrate } from "../sql/migrate";
 import { openServerDatabase } from "./database";
@@ -14,11 +15,6 @@ export interface ServerStoreContext {
   /** Told of what an operator should know, in sentences. */
   onNotice?: (notice: string) => void;
 }
-
-/** Other processes put work into the store, and leave it behind. */
-const lookEveryMs = 2_000;
-/** Beyond this, times look odd to people; leases bear much more. */
-const noticedSkewMs = 2_000;
 
 /**
  * Keeps deliveries in a database server, for any number of processes that share the work: each delivery is
@@ -34,7 +30,13 @@ export function createServerStore(
   const backend = createLazyBackend(async () => {
     const database = await openServerDatabase(options);
     try {
-      await checkClock(database, options, onNotice);
+      const { label, clock } = serverKinds[options.kind];
+      const server = `${label} at ${options.host}`;
+      await checkClock(
+        () => readNumber(database, clock, "at"),
+        { server, leaseMs: options.leaseMs },
+        onNotice,
+      );
       await checkDurability(database, options, onNotice);
       await migrate(database);
     } catch (error) {
@@ -45,30 +47,6 @@ export function createServerStore(
   });
   const { leaseMs } = options;
   return createLeaseStore(backend, { ...(now && { now }), leaseMs, lookEveryMs });
-}
-
-async function checkClock(
-  database: SqlDatabase,
-  options: ServerStoreOptions,
-  notify: (notice: string) => void,
-): Promise<void> {
-  const { label, clock } = serverKinds[options.kind];
-  // The first one makes the connection, which takes its time.
-  await readNumber(database, clock, "at");
-  const askedAt = Date.now();
-  const serverMs = await readNumber(database, clock, "at");
-  const skewMs = (askedAt + Date.now()) / 2 - serverMs;
-  const seconds = Math.round(Math.abs(skewMs) / 1_000);
-  const sentence =
-    `This machine's clock is ${seconds} s ${skewMs > 0 ? "ahead of" : "behind"} that of ${label} at ` +
-    `${options.host}. Have all machines take their time from the network (NTP).`;
-  if (Math.abs(skewMs) > options.leaseMs / 2) {
-    throw new DeliveryError(
-      "local",
-      `${sentence} Until then the store is not used: machines would take each other's work.`,
-    );
-  }
-  if (Math.abs(skewMs) > noticedSkewMs) notify(sentence);
 }
 
 async function checkDurability(

@@ -1,0 +1,33 @@
+import { DeliveryError } from "../errors";
+
+/** Beyond this, times look odd to people; leases bear much more. */
+const noticedSkewMs = 2_000;
+
+/**
+ * Compares this machine's clock with that of the server that it shares with others.
+ * @param readClock gives the server's clock, in milliseconds since the epoch
+ * @param server names it, for people
+ * @throws DeliveryError `local` when the clocks differ by more than half of `leaseMs`
+ */
+export async function checkClock(
+  readClock: () => Promise<number>,
+  { server, leaseMs }: { server: string; leaseMs: number },
+  onNotice: (notice: string) => void,
+): Promise<void> {
+  // The first one makes the connection, which takes its time.
+  await readClock();
+  const askedAt = Date.now();
+  const serverMs = await readClock();
+  const skewMs = (askedAt + Date.now()) / 2 - serverMs;
+  const seconds = Math.round(Math.abs(skewMs) / 1_000);
+  const sentence =
+    `This machine's clock is ${seconds} s ${skewMs > 0 ? "ahead of" : "behind"} that of ${server}. ` +
+    "Have all machines take their time from the network (NTP).";
+  if (Math.abs(skewMs) > leaseMs / 2) {
+    throw new DeliveryError(
+      "local",
+      `${sentence} Until then the store is not used: machines would take each other's work.`,
+    );
+  }
+  if (Math.abs(skewMs) > noticedSkewMs) onNotice(sentence);
+}
