@@ -18,6 +18,8 @@ export * from "./schedule";
 export * from "./sources";
 export type * from "./store/delivery-store";
 export { createMemoryStore } from "./store/memory";
+export { type MongoStoreOptions, readMongoStoreOptions } from "./store/mongo/options";
+export { createMongoStore, type MongoStoreContext } from "./store/mongo/store";
 export { readServerStoreOptions, type ServerStoreOptions } from "./store/server/options";
 export { createServerStore, type ServerStoreContext } from "./store/server/store";
 export { createSqliteStore, type SqliteStoreOptions } from "./store/sqlite/store";

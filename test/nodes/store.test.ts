@@ -81,7 +81,7 @@ describe("a store in memory", () => {
 });
 
 const wrong: [setting: string, value: unknown, sentence: RegExp][] = [
-  ["kind", "mongodb", /kind must be one of .*postgresql.*memory/],
+  ["kind", "couchdb", /kind must be one of .*postgresql.*mongodb/],
   ["host", "", /host is missing/],
   ["host", "postgres://example.com", /host must be a host name/],
   ["host", "example.com:5432", /host must not hold a port/],

@@ -65,9 +65,9 @@ describe("the library, installed from the tarball, without Node-RED", () => {
     expect(stdout).toBe("delivered hello denied\n");
   });
 
-  test("without the package for SFTP it says what to install", async () => {
+  test("without the packages for SFTP and MongoDB it says what to install", async () => {
     const code = `
-      const { createSftpConnection, createSftpWriter, openSource, readSftpConnectionOptions, readSftpWriterOptions } =
+      const { createMongoStore, readMongoStoreOptions, createSftpConnection, createSftpWriter, openSource, readSftpConnectionOptions, readSftpWriterOptions } =
         require("@data-distribution/node-red/lib");
       (async () => {
         const settings = { host: "127.0.0.1", user: "me", password: "p", hostKeys: "SHA256:" + "A".repeat(43) };
@@ -79,8 +79,10 @@ describe("the library, installed from the tarball, without Node-RED", () => {
         const request = { deliveryId: "1", target: "a.txt", contentType: undefined, metadata: {}, attributes: {} };
         const context = { signal: new AbortController().signal, onProgress: () => undefined };
         await writer.write(source, request, context).catch(({ kind, message }) => console.log(kind, message));
+        const store = createMongoStore(readMongoStoreOptions({ host: "127.0.0.1", database: "deliveries" }));
+        await store.counts().catch(({ kind, message }) => console.log(kind, message));
       })();`;
-    // The installed package lies below this checkout, which has ssh2: what it needs to load is copied away.
+    // The installed package lies below this checkout, which has them: what it needs to load is copied away.
     const bare = path.join(folder, "bare");
     for (const name of ["@data-distribution/node-red", "mustache"]) {
       const from = realpathSync(path.join(folder, "node_modules", name));
@@ -89,7 +91,8 @@ describe("the library, installed from the tarball, without Node-RED", () => {
     writeFileSync(path.join(bare, "sftp.cjs"), code);
     const { stdout } = await run(process.execPath, ["sftp.cjs"], { cwd: bare });
     expect(stdout).toBe(
-      "invalid The package ssh2 is needed to deliver by SFTP. Install it beside this one: npm install ssh2\n",
+      "invalid The package ssh2 is needed to deliver by SFTP. Install it beside this one: npm install ssh2\n" +
+        "local The package mongodb is needed to keep deliveries in MongoDB. Install it beside this one: npm install mongodb\n",
     );
   });
 

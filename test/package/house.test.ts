@@ -52,6 +52,7 @@ describe("the linter refuses what the house forbids", () => {
     ["src/lib/delivery/x.ts", "@aws-sdk/client-s3", sdk],
     ["src/lib/x.ts", "basic-ftp", sdk],
     ["src/lib/x.ts", "ssh2", sdk],
+    ["src/lib/store/x.ts", "mongodb", sdk],
     ["src/lib/delivery/x.ts", "nodemailer/lib/mailer", sdk],
     ["src/nodes/new/x.ts", "nodemailer", sdk],
     ["src/nodes/new/x.ts", "@aws-sdk/client-s3", sdk],

@@ -25,3 +25,13 @@ export function requireThat(present: boolean, reason: string): boolean {
   if (process.env.CI) throw new Error(line);
   return false;
 }
+
+/**
+ * Says by name what no machine of ours can try, and what for once a person's machine could: it is listed at
+ * the end of `npm test`, and is no failure.
+ */
+export function sayUntried(what: string): void {
+  const line = `NOT TRIED: ${what}`;
+  process.stderr.write(`${line}\n`);
+  if (process.env.NOT_RUN_LIST) appendFileSync(process.env.NOT_RUN_LIST, `${line}\n`);
+}

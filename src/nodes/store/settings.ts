@@ -3,10 +3,13 @@ import path from "node:path";
 import {
   createAbsentSpool,
   createMemoryStore,
+  createMongoStore,
   createServerStore,
   createSpool,
   DeliveryError,
   type DeliveryStore,
+  type MongoStoreOptions,
+  readMongoStoreOptions,
   readOptions,
   readServerStoreOptions,
   type ServerStoreOptions,
@@ -16,27 +19,31 @@ import {
 import type { Engine } from "../shared/engine";
 import type { KeepLimits } from "../shared/keep-limits";
 
+interface Shared {
+  /** A folder that all machines share. */
+  spoolFolder: string | undefined;
+}
+
 export type Settings =
   | { kind: "memory" }
-  | {
-      kind: "server";
-      server: ServerStoreOptions;
-      /** A folder that all machines share. */
-      spoolFolder: string | undefined;
-    };
+  | (Shared & { kind: "sql"; server: ServerStoreOptions })
+  | (Shared & { kind: "mongodb"; server: MongoStoreOptions });
 
-const kinds = ["postgresql", "mysql", "sql-server", "oracle", "memory"] as const;
+const kinds = ["postgresql", "mysql", "mongodb", "sql-server", "oracle", "memory"] as const;
 const absolute = { pattern: /^(\/|[a-z]:[\\/]|\\\\)/i, must: "an absolute path" };
 
 /** @throws DeliveryError `invalid` that lists every problem */
 export function readSettings(input: object): Settings {
   const kind = readOptions("Delivery store", input, (options) => options.choice("kind", kinds, "postgresql"));
   if (kind === "memory") return { kind };
-  const server = readServerStoreOptions(input);
+  const server =
+    kind === "mongodb"
+      ? ({ kind, server: readMongoStoreOptions(input) } as const)
+      : ({ kind: "sql", server: readServerStoreOptions(input) } as const);
   const spoolFolder = readOptions("Delivery store", input, (options) =>
     options.optionalString("spoolFolder", absolute),
   );
-  return { kind: "server", server, spoolFolder };
+  return { ...server, spoolFolder };
 }
 
 export interface EngineContext {
@@ -48,14 +55,23 @@ export interface EngineContext {
 
 export function createEngine(settings: Settings, { own, limits, onNotice }: EngineContext): Engine {
   if (settings.kind === "memory") return { ...own, store: createSmallMemoryStore() };
-  const { server, spoolFolder } = settings;
+  const { spoolFolder } = settings;
   const spool = spoolFolder === undefined ? createAbsentSpool() : createSharedSpool(spoolFolder, limits);
   return {
-    store: createServerStore(server, { onNotice }),
+    store: createStore(settings, onNotice),
     spool,
     keepSource: async (source) => shareSource(await own.keepSource(source), { from: own.spool, to: spool }),
     unfinishedFolder: own.unfinishedFolder,
   };
+}
+
+function createStore(
+  { kind, server }: Exclude<Settings, { kind: "memory" }>,
+  onNotice: (notice: string) => void,
+): DeliveryStore {
+  return kind === "mongodb"
+    ? createMongoStore(server, { onNotice })
+    : createServerStore(server, { onNotice });
 }
 
 /** As many ended deliveries as a file bears, with their content, are too much for memory. */

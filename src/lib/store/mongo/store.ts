@@ -1,0 +1,40 @@
+import type { DeliveryStore } from "../delivery-store";
+import { createLazyBackend } from "../lazy-backend";
+import { createLeaseStore } from "../lease-store";
+import { lookEveryMs } from "../server-access";
+import { checkClock } from "../server-clock";
+import { createMongoBackend } from "./backend";
+import { openMongoDatabase, prepare } from "./database";
+import { whereIs } from "./errors";
+import type { MongoStoreOptions } from "./options";
+
+export interface MongoStoreContext {
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** Told of what an operator should know, in sentences. */
+  onNotice?: (notice: string) => void;
+}
+
+/**
+ * Keeps deliveries in MongoDB, for any number of processes that share the work, as `createServerStore` does
+ * in SQL. What is acknowledged is in the journals of most members of the replica set. The database is
+ * reached at the first use; while it cannot be reached, methods throw `local`.
+ */
+export function createMongoStore(
+  options: MongoStoreOptions,
+  { now, onNotice = () => {} }: MongoStoreContext = {},
+): DeliveryStore {
+  const { leaseMs } = options;
+  const backend = createLazyBackend(async () => {
+    const database = await openMongoDatabase(options);
+    try {
+      await checkClock(database.readClock, { server: `MongoDB at ${whereIs(options)}`, leaseMs }, onNotice);
+      await prepare(database);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+    return createMongoBackend(database);
+  });
+  return createLeaseStore(backend, { ...(now && { now }), leaseMs, lookEveryMs, keepEndedContent: true });
+}
