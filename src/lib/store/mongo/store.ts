@@ -36,5 +36,5 @@ export function createMongoStore(
     }
     return createMongoBackend(database);
   });
-  return createLeaseStore(backend, { ...(now && { now }), leaseMs, lookEveryMs, keepEndedContent: true });
+  return createLeaseStore(backend, { ...(now && { now }), leaseMs, lookEveryMs });
 }
