@@ -173,9 +173,19 @@ const explanations: Readonly<Record<number, string>> = {
   26: "it is not a SQLite file",
 };
 
+/** What the system says before SQLite has a word in it. */
+const systemCode = /\b(EMFILE|ENFILE|ENOSPC|EDQUOT|EROFS)\b/;
+const systemExplanations: Readonly<Record<string, string>> = {
+  EMFILE: "too many files are open. Raise the limit (ulimit -n)",
+  ENFILE: "too many files are open on this machine. Raise the limit (fs.file-max)",
+  ENOSPC: "the disk is full. Make room",
+  EDQUOT: "the disk quota is used up. Make room",
+  EROFS: "it is read-only. Give the user who runs this process the right to write it",
+};
+
 function storeError(file: string, { code, message }: Failure): DeliveryError {
-  const reason = explanations[code ?? -1] ?? message;
-  return new DeliveryError("local", `The delivery store ${file} cannot be used: ${reason}.`, {
-    ...(code !== undefined && { code: `SQLITE_${code}` }),
-  });
+  const system = systemCode.exec(message)?.[1];
+  const reason = explanations[code ?? -1] ?? systemExplanations[system ?? ""] ?? message;
+  const told = code === undefined ? system : `SQLITE_${code}`;
+  return new DeliveryError("local", `The delivery store ${file} cannot be used: ${reason}.`, { code: told });
 }
