@@ -1,109 +1,134 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FtpServer, startFtpServer } from "../../demo/servers/ftp";
-import type { ServerStoreOptions } from "../../src/lib";
-import { type FlowNode, type NodeRedProcess, startNodeRed } from "../support/node-red-process";
-import { postgresPath, startPostgres } from "../support/postgres";
 import { requireTool } from "../support/required";
-import { provideRuntime, type Runtime, runtimeNames } from "../support/runtimes";
+import { type SharedStoreServer, sharedStoreKinds } from "../support/shared-stores";
+import { type Cluster, clusterFlow, startCluster, type Told } from "./cluster";
 
-const files = 60;
+/** How many Node-REDs share a store: what four can do, two can; both take twice the time. */
+const sizes = (process.env.CLUSTER_SIZES ?? "4").split(",").map(Number);
 const leaseMs = 30_000;
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+const concurrency = 2;
+const onceTexts = ["06:00", "06:01", "06:02", "06:03", "06:04"];
+
+const clusters = sharedStoreKinds
+  .filter(({ tool, program }) => requireTool(tool, program))
+  .flatMap((kind) => sizes.map((size) => ({ ...kind, size, files: 30 * size })));
+
+describe.each(clusters)("$size Node-REDs on one $kind store", ({ start, size, files }) => {
+  let server: SharedStoreServer;
+  let ftp: FtpServer;
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    server = await start();
+    ftp = await startFtpServer();
+    const storeNode = await server.createStoreNode({ leaseSeconds: String(leaseMs / 1_000) });
+    cluster = await startCluster(size, clusterFlow({ ftp, storeNode, files, onceTexts }));
+  }, 240_000);
+  afterAll(async () => {
+    await cluster?.close();
+    await ftp?.close();
+    await server?.stop();
+  });
+
+  const until = (what: () => number, patienceMs = 60_000) =>
+    expect.poll(what, { timeout: patienceMs, interval: 100 });
+  const uploads = (name: string) => ftp.commands.filter((command) => command === `RNTO ${name}`).length;
+
+  test("what all trigger at the same time with the same text is delivered once", async () => {
+    for (const text of onceTexts) await Promise.all(cluster.running.map((one) => one.inject(`at-${text}`)));
+    // Each has its end at a Complete node, held back or not.
+    await until(() => cluster.told("ended").length).toBe(size * onceTexts.length);
+    await until(() => cluster.told("once").length).toBe(onceTexts.length);
+    expect(
+      cluster
+        .told("once")
+        .map(({ msg }) => msg.payload)
+        .sort(),
+    ).toEqual(onceTexts);
+    for (const text of onceTexts) expect([text, uploads(`/once-${text}`)]).toEqual([text, 1]);
+    const held = cluster.told("ended").filter(({ msg }) => msg.delivery !== undefined);
+    expect(held).toHaveLength((size - 1) * onceTexts.length);
+    const pairs = held.map(({ msg }) => [msg.payload, (msg.delivery as { target: string }).target]);
+    for (const [text, target] of pairs) expect(target).toBe(`once-${text}`);
+  });
+
+  test("each delivery arrives, and once, while they are killed and started again", async () => {
+    let open = () => {};
+    const gates = { gate: Promise.resolve() };
+    const shut = () => {
+      gates.gate = new Promise((resolve) => {
+        open = resolve;
+      });
+    };
+    ftp.hook = async (command) => {
+      if (command === "STOR") await gates.gate;
+      return undefined;
+    };
+    await cluster.running[0]?.inject("many");
+    await until(() => cluster.told("taken").length).toBe(files);
+    let killedAt = 0;
+    for (let kills = 1; kills <= size; kills++) {
+      await until(() => namesOf(cluster.told("delivered")).size).toBeGreaterThanOrEqual(
+        (files * kills) / (size + 2),
+      );
+      shut();
+      // By then each has as many in its hands as it may.
+      await sleep(1_000);
+      await cluster.killOldest();
+      killedAt = Date.now();
+      if (kills < size) await cluster.restart();
+      open();
+    }
+    await until(() => namesOf(cluster.told("delivered")).size, 180_000).toBe(files);
+
+    expect(cluster.told("failed")).toEqual([]);
+    for (let n = 0; n < files; n++)
+      expect(await readFile(join(ftp.root, `${n}.txt`), "utf8")).toBe(`report ${n}`);
+    const begunAt = cluster.told("delivered").map(({ msg }) => lastStartOf(msg.delivery as Attempts));
+    const takeOverMs = Math.max(...begunAt) - killedAt;
+    expect(takeOverMs).toBeGreaterThan(leaseMs / 2);
+    expect(takeOverMs).toBeLessThan(leaseMs + 10_000);
+    const renamed = ftp.commands.filter((command) => /^RNTO \/\d+\.txt$/.test(command)).length;
+    expect(renamed).toBeGreaterThanOrEqual(files);
+    // Only what the killed ones had in their hands may have been sent twice.
+    expect(renamed).toBeLessThanOrEqual(files + size * concurrency);
+    expectOnlyTheDeadRepeated(cluster.told("delivered"), ({ msg }) => msg.filename);
+  }, 420_000);
+
+  test("each second of the schedule came, and once, through all of that", async () => {
+    const secondOf = ({ msg }: Told) => Number(msg.payload) / 1_000;
+    const newest = () => Math.max(...cluster.told("second").map(secondOf));
+    const now = Math.floor(Date.now() / 1_000);
+    await until(newest, 120_000).toBeGreaterThan(now + 2);
+    const seconds = [...new Set(cluster.told("second").map(secondOf))].sort((a, b) => a - b);
+    const [oldest = 0] = seconds;
+    // The newest ones are still on their way.
+    const settled = seconds.filter((second) => second <= now);
+    expect(settled).toEqual(Array.from({ length: now - oldest + 1 }, (_, n) => oldest + n));
+    expectOnlyTheDeadRepeated(cluster.told("second"), secondOf);
+    const tellers = new Set(cluster.told("second").map(({ by }) => by));
+    expect(tellers.size).toBeGreaterThan(1);
+  }, 180_000);
+
+  /** Whoever was killed within a second of telling had not noted it yet: then others tell it again. */
+  function expectOnlyTheDeadRepeated(all: Told[], what: (told: Told) => unknown): void {
+    const byTheLiving = all.filter(({ by }) => !cluster.wasKilled(by)).map(what);
+    expect(byTheLiving.filter((one, at) => byTheLiving.indexOf(one) < at)).toEqual([]);
+  }
 });
 
-function flowOf(ftp: FtpServer, database: ServerStoreOptions): FlowNode[] {
-  const on = { z: "tab" };
-  const { kind, host, port, database: name, user, password } = database;
-  return [
-    { id: "tab", type: "tab", label: "shared" },
-    { id: "button", type: "inject", ...on, props: [], wires: [["many"]] },
-    {
-      id: "many",
-      type: "function",
-      ...on,
-      outputs: 1,
-      func: `for (let n = 0; n < ${files}; n++) node.send({ payload: "report " + n, filename: n + ".txt" });`,
-      wires: [["writer"]],
-    },
-    {
-      id: "ftp",
-      type: "delivery-ftp-connection",
-      ...{ host: ftp.host, port: ftp.port, security: "none", root: "/" },
-      credentials: { user: ftp.user, password: ftp.password },
-    },
-    {
-      id: "store",
-      type: "delivery-store",
-      ...{ kind, host, port, database: name, security: "none", leaseSeconds: leaseMs / 1_000 },
-      credentials: { user, password },
-    },
-    {
-      id: "writer",
-      type: "delivery-ftp-writer",
-      ...on,
-      ...{ connection: "ftp", store: "store", path: "{{source.name}}", concurrency: 2, conflict: "replace" },
-      ...{ makeFolders: true, temporaryName: true, verify: "size", metadata: [] },
-      wires: [["delivered"], ["failed"]],
-    },
-    ...["delivered", "failed"].map((id) => ({
-      ...{ id, type: "debug", ...on, active: false, complete: "true", wires: [] },
-    })),
-  ];
-}
-
-for (const name of runtimeNames.filter(() => requireTool("postgresql", postgresPath))) {
-  describe(name, () => {
-    let runtime: Runtime;
-    beforeAll(async () => {
-      runtime = await provideRuntime(name);
-    }, 240_000);
-
-    const start = async (flow: FlowNode[]): Promise<NodeRedProcess> => {
-      const userDir = await mkdtemp(join(tmpdir(), "shared-store-"));
-      cleanups.push(() => rm(userDir, { recursive: true, force: true }));
-      const nodeRed = await startNodeRed({ runtime, userDir, flows: flow });
-      cleanups.push(() => nodeRed.kill());
-      return nodeRed;
-    };
-
-    test("two Node-REDs share a writer's work, and one takes over when the other is killed", async () => {
-      const server = await startPostgres();
-      cleanups.push(() => server.stop());
-      // Slow enough for both to get their share.
-      const slow = (command: string) => (command === "STOR" ? { lastReplyDelayMs: 300 } : undefined);
-      const ftp = await startFtpServer({ hook: slow });
-      cleanups.push(() => ftp.close());
-      const flow = flowOf(ftp, await server.createDatabase());
-      const [first, second] = await Promise.all([start(flow), start(flow)]);
-      const told = () => [...first.messages("delivered"), ...second.messages("delivered")];
-
-      await first.inject("button");
-      await first.until("its share", () => first.messages("delivered").length > 5 || undefined, 30_000);
-      await second.until("its share", () => second.messages("delivered").length > 5 || undefined, 30_000);
-      await first.kill();
-      const killedAt = Date.now();
-      const names = () => new Set(told().map(({ filename }) => filename));
-      // What the first one has told was not yet noted when it ended: then it is told again, a minute later.
-      await second.until("the rest", () => names().size === files || undefined, 150_000);
-
-      expect(first.messages("failed")).toEqual([]);
-      expect(second.messages("failed")).toEqual([]);
-      const attempts = second.messages("delivered").map(({ delivery }) => delivery as AttemptTimes);
-      const lastStart = Math.max(...attempts.map((one) => Date.parse(one.attempts.at(-1)?.startedAt ?? "")));
-      expect(lastStart - killedAt).toBeLessThan(leaseMs + 10_000);
-      const uploads = ftp.commands.filter((command) => command.startsWith("RNTO"));
-      // Only what the killed one had in its hands may have been sent twice.
-      expect(uploads.length).toBeGreaterThanOrEqual(files);
-      expect(uploads.length).toBeLessThanOrEqual(files + 2);
-    }, 300_000);
-  });
-}
-
-interface AttemptTimes {
+interface Attempts {
   attempts: { startedAt: string }[];
+}
+
+function lastStartOf({ attempts }: Attempts): number {
+  return Date.parse(attempts.at(-1)?.startedAt ?? "");
+}
+
+function namesOf(told: Told[]): Set<unknown> {
+  return new Set(told.map(({ msg }) => msg.filename));
 }
