@@ -42,11 +42,13 @@ export function runPlanned({ options, settleMs, run, runs, isClosed, onNotice }:
     }
     const timetable = await timetableOf(planned);
     // Somebody had it in time and died: it is late, and was not missed.
-    const at = wasTakenOver(delivery) ? planned.startAt : now;
-    const others = await runs.list();
-    if (others.some(({ since }) => since > planned.since)) return receiptOf(delivery, "skipped");
+    const at = wasTakenOver(delivery) || isSentAgain(delivery) ? planned.startAt : now;
     const following = planNext(timetable, options, at);
-    if (following) await runs.add(following, planned);
+    if (!isSentAgain(delivery)) {
+      const others = await runs.list();
+      if (others.some(({ since }) => since > planned.since)) return receiptOf(delivery, "skipped");
+      if (following) await runs.add(following, planned);
+    }
 
     const due = dueRuns(timetable, options, { settledUntil: planned.time - 1, now: at });
     // Others get it when the signal says that this process has let go of it.
@@ -68,6 +70,11 @@ export function runPlanned({ options, settleMs, run, runs, isClosed, onNotice }:
 /** Whether somebody has begun with it and was not heard of again. */
 function wasTakenOver({ begun, attempts }: Delivery): boolean {
   return begun - 1 > attempts.length;
+}
+
+/** Whether a person wants this time once more: such a delivery goes without the key of the first one. */
+function isSentAgain({ onceKey }: Delivery): boolean {
+  return onceKey === undefined;
 }
 
 function receiptOf({ location }: Delivery, outcome: Receipt["outcome"]): Receipt {

@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   cancelPlannedRuns,
+  createAbsentSpool,
   DeliveryError,
   type DeliveryStore,
   openTimetable,
   readScheduleOptions,
   type ScheduledStart,
   type Scheduler,
+  sendAgain,
   startSharedScheduler,
 } from "../../../src/lib";
 import type { StoreBackend } from "../../../src/lib/store/backend";
@@ -185,6 +187,22 @@ describe("a schedule of several processes", () => {
     expect(await planned()).toEqual([]);
     await expect.poll(planned, { timeout: 20_000, interval: 100 }).toEqual([morning]);
   }, 40_000);
+
+  test("sent again by a person, a time is run once more, and nothing else", async () => {
+    const only = await start({ missed: "all" });
+    await untilPlanned(morning);
+    for (const day of [0, 1, 2]) {
+      vi.setSystemTime(morning + day * dayMs);
+      await untilPlanned(morning + (day + 1) * dayMs);
+    }
+    const { deliveries } = await only.store.list({ states: ["delivered"] });
+    const oldest = deliveries.find(({ target }) => Date.parse(target) === morning);
+    await sendAgain(only.store, { id: oldest?.id ?? "", spool: createAbsentSpool() });
+    await until(() => only.starts.length).toBe(4);
+    await rest();
+    expect(only.starts.map(({ scheduledAt }) => (scheduledAt - morning) / dayMs)).toEqual([0, 1, 2, 0]);
+    await untilPlanned(morning + 3 * dayMs);
+  });
 
   test("waits for a store that is away, says so once, and makes up for it", async () => {
     const only = await start();
