@@ -10,14 +10,14 @@ import {
   readSftpWriterOptions,
   type SftpConnection,
 } from "../../src/lib/writers/sftp";
-import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy";
 import { type DiskTarget, diskTarget } from "../support/disk-target";
+import { type FaultProxy, startFaultProxy } from "../support/fault-proxy";
 import { testSource } from "../support/sources";
 import { type Sshd, type SshdOptions, startSshd } from "../support/sshd";
 
 export interface SftpBench {
   readonly server: Sshd;
-  readonly proxy: CuttingProxy;
+  readonly proxy: FaultProxy;
   readonly connection: SftpConnection;
   readonly disk: DiskTarget;
   deliver(content: string | DataSource, target: string, options?: DeliverOptions): Promise<Receipt>;
@@ -59,7 +59,7 @@ export async function sftpBench(
   serverOptions?: SshdOptions,
 ): Promise<SftpBench> {
   const server = await (serverOptions ? ownServer(serverOptions) : sharedServer());
-  const proxy = await startCuttingProxy(server.port);
+  const proxy = await startFaultProxy(server.port);
   onTestFinished(() => proxy.stop());
   const { host, user, privateKey } = server;
   const connection = createSftpConnection(

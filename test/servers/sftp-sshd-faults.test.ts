@@ -26,7 +26,7 @@ describe.runIf(available)("the connection", () => {
   test("is cut during a long upload: unavailable, nothing is left, the old file stays", async () => {
     const { proxy, files, deliver } = await sftpBench();
     await deliver("old", "a.bin");
-    proxy.cutAfterSending(1_000_000);
+    proxy.inject({ when: { at: "byte", n: 1_000_000, from: "client" }, do: "reset" });
     await expect(deliver(testSource(randomBytes(4_000_000)), "a.bin")).rejects.toMatchObject({
       kind: "unavailable",
       code: "ECONNRESET",
@@ -38,7 +38,7 @@ describe.runIf(available)("the connection", () => {
     const { proxy, files, deliver } = await sftpBench(impatient);
     await deliver("old", "a.bin");
     const slow = testSource(randomBytes(40_000_000), { chunkBytes: 500_000, pauseMs: 10 });
-    setTimeout(() => proxy.freeze(), 150);
+    setTimeout(() => proxy.now({ swallow: "both" }), 150);
     const startedAt = performance.now();
     await expect(deliver(slow, "a.bin")).rejects.toMatchObject({ kind: "unavailable", code: "ETIMEDOUT" });
     expect(performance.now() - startedAt).toBeLessThan(5_000);
@@ -55,7 +55,7 @@ describe.runIf(available)("the connection", () => {
   test("was closed while it was idle: replaced without a word", async () => {
     const { proxy, files, deliver } = await sftpBench();
     await deliver("a", "a.txt");
-    proxy.cut();
+    proxy.now("reset");
     expect((await deliver("b", "b.txt")).notes).toEqual([]);
     expect(proxy.connections).toBe(2);
     expect(await files()).toEqual({ "a.txt": "a", "b.txt": "b" });
@@ -93,7 +93,9 @@ describe.runIf(available)("answers that never come", () => {
     test.each(messages)(`${conflict}: after %i more messages: delivered once`, async (count) => {
       const { proxy, files, deliver } = await sftpBench(impatient);
       await deliver("first", "first.txt");
-      const source = atEnd(testSource(Buffer.from(content)), () => proxy.muteAfterMessages(count));
+      const source = atEnd(testSource(Buffer.from(content)), () =>
+        proxy.inject({ when: { at: "message", n: count }, do: { swallow: "server" } }),
+      );
       const receipt = await deliver(source, "a.txt", { writer: { conflict } });
       expect(receipt).toMatchObject({ outcome: "delivered", verified: "size", bytes: content.length });
       expect(receipt.notes.length).toBe(proxy.connections - 1);
@@ -113,12 +115,12 @@ describe.runIf(available)("answers that never come", () => {
     const options = { deliveryId, writer: { conflict: "fail" } };
     const source = atEnd(testSource(Buffer.from("once")), () => {
       // Writing, flushing, size, closing, looking, renaming.
-      proxy.muteAfterMessages(6);
-      proxy.freezeNewConnections(true);
+      proxy.inject({ when: { at: "message", n: 6 }, do: { swallow: "server" } });
+      proxy.inject({ when: { at: "connect" }, do: { swallow: "both" }, times: Infinity });
     });
     await expect(deliver(source, "a.txt", options)).rejects.toMatchObject({ kind: "unavailable" });
     expect(await files()).toEqual({ "a.txt": "once", "first.txt": "first" });
-    proxy.freezeNewConnections(false);
+    proxy.clear();
     const receipt = await deliver("once", "a.txt", options);
     expect(receipt.notes).toEqual([
       "An earlier attempt had delivered it; only the server's answer was lost.",
@@ -140,7 +142,10 @@ test.runIf(available)(
       contents.set(`${n}.bin`, bytes);
       const deliveryId = randomUUID();
       for (let delivered = false; !delivered; ) {
-        const cutting = sleep(0).then(() => proxy.cutAfterSending(randomInt(700_000)));
+        const cutting = sleep(0).then(() => {
+          proxy.clear();
+          proxy.inject({ when: { at: "byte", n: randomInt(700_000), from: "client" }, do: "reset" });
+        });
         const result = await deliver(testSource(bytes), `${n}.bin`, { deliveryId }).catch(
           (error: DeliveryError) => error,
         );

@@ -108,7 +108,7 @@ describe.runIf(available)("host keys", () => {
     const { proxy, deliver } = await sftpBench(({ fingerprints }) => ({ hostKeys: fingerprints[type] }));
     await deliver("Hello", "a.txt");
     const first = proxy.connections;
-    proxy.cut();
+    proxy.now("reset");
     await deliver("Hello", "b.txt");
     // What a server shows instead is remembered: later sessions need one connection each.
     expect(proxy.connections).toBe(first + 1);

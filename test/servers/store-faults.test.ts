@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createServerStore, type DeliveryStore, type ServerStoreOptions } from "../../src/lib";
 import { attempt, draftOf, receipt } from "../lib/store/contract";
-import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy";
 import type { DatabaseServer } from "../support/database-server";
+import { type FaultProxy, startFaultProxy } from "../support/fault-proxy";
 import { mariadbPath, startMariadb } from "../support/mariadb";
 import { postgresPath, startPostgres } from "../support/postgres";
 import { requireTool } from "../support/required";
@@ -33,28 +33,34 @@ async function problemOf(work: Promise<unknown>, password: string): Promise<stri
 }
 
 const table = "data_distribution_deliveries";
+
+/** The server does what it is asked, and the connection is lost instead of its answer. */
+function loseAnswerTo(proxy: FaultProxy, statement: RegExp): Promise<void> {
+  return proxy.inject({ when: { at: "answer", to: statement }, do: "reset" }).struck;
+}
+
 const servers = [
   {
     ...{ name: "PostgreSQL", tool: "postgresql", program: postgresPath, start: () => startPostgres() },
     takeRights: "revoke create on schema public from public; alter schema public owner to admin",
-    insert: `insert into "${table}"`,
-    update: `update "${table}"`,
+    insert: new RegExp(`insert into "${table}"`),
+    update: new RegExp(`update "${table}"`),
   },
   {
     ...{ name: "MariaDB", tool: "mariadb-server", program: mariadbPath, start: startMariadb },
     takeRights: "revoke create on *.* from 'delivery'@'127.0.0.1'",
-    insert: `insert into \`${table}\``,
-    update: `update \`${table}\``,
+    insert: new RegExp(`insert into \`${table}\``),
+    update: new RegExp(`update \`${table}\``),
   },
 ];
 
 for (const one of servers.filter(({ tool, program }) => requireTool(tool, program))) {
   describe(one.name, () => {
     let server: DatabaseServer;
-    let proxy: CuttingProxy;
+    let proxy: FaultProxy;
     beforeAll(async () => {
       server = await one.start();
-      proxy = await startCuttingProxy(server.port);
+      proxy = await startFaultProxy(server.port);
     });
     afterAll(async () => {
       await proxy?.stop();
@@ -92,7 +98,7 @@ for (const one of servers.filter(({ tool, program }) => requireTool(tool, progra
     test("an accepted delivery whose answer was lost is accepted, once", async () => {
       const store = open(await createDatabase({ port: proxy.port }));
       await store.counts();
-      const cut = proxy.swallowAnswerTo(one.insert);
+      const cut = loseAnswerTo(proxy, one.insert);
       const draft = draftOf({ onceKey: "today" });
       expect(await store.accept(draft)).toMatchObject({ duplicate: false, delivery: { id: draft.id } });
       await cut;
@@ -103,11 +109,11 @@ for (const one of servers.filter(({ tool, program }) => requireTool(tool, progra
     test("a claim and a settlement whose answers were lost count", async () => {
       const store = open(await createDatabase({ port: proxy.port }));
       const { delivery } = await store.accept(draftOf());
-      let cut = proxy.swallowAnswerTo(one.update);
+      let cut = loseAnswerTo(proxy, one.update);
       const [claim] = await store.claim("writer", "owner", 1);
       await cut;
       if (!claim) return expect.fail("Nothing was claimed.");
-      cut = proxy.swallowAnswerTo(one.update);
+      cut = loseAnswerTo(proxy, one.update);
       const settled = await store.settle(claim.lease, { state: "delivered", attempt, receipt });
       await cut;
       expect(settled).toMatchObject({ id: delivery.id, state: "delivered", version: 3 });

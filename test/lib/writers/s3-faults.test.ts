@@ -6,8 +6,8 @@ import type { InjectedAnswer, S3Injection } from "../../../demo/servers/s3/hook"
 import type { S3RequestInfo } from "../../../demo/servers/s3/operations";
 import { DeliveryError } from "../../../src/lib/errors";
 import type { Receipt } from "../../../src/lib/types";
+import { startFaultProxy } from "../../support/fault-proxy";
 import { testSource } from "../../support/sources";
-import { startDamagingProxy } from "./s3-damaging-proxy";
 import { attemptContext, writeRequest } from "./s3-requests";
 import { bucket, partSizeBytes, startStore, type TestStore } from "./s3-store";
 
@@ -172,18 +172,20 @@ test.each([
   ["required", small],
   ["required", big],
 ])("content damaged on its way is refused: checksums when %s", async (checksums, content) => {
-  const proxy = await startDamagingProxy(store.server.port, content.subarray(0, 12));
+  const proxy = await startFaultProxy(store.server.port);
+  const mark = content.subarray(0, 12);
+  const damage = proxy.inject({ when: { at: "mark", bytes: mark }, do: "corrupt", times: Infinity });
   try {
     const key = `damaged-${++count}.bin`;
-    const writer = store.createWriter({}, { endpoint: proxy.endpoint, checksums });
+    const writer = store.createWriter({}, { endpoint: `http://127.0.0.1:${proxy.port}`, checksums });
     const error = await writer
       .write(testSource(content), writeRequest(key), attemptContext())
       .catch((caught: unknown) => caught);
     expect(error).toMatchObject({ kind: "unavailable", maxAttempts: 3 });
-    expect(proxy.damaged).toBeGreaterThan(0);
+    expect(damage.strikes).toBeGreaterThan(0);
     expect(await store.list()).not.toContain(key);
   } finally {
-    proxy.close();
+    await proxy.stop();
   }
 });
 

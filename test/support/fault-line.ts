@@ -1,0 +1,308 @@
+import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export type Side = "client" | "server";
+
+/** When a fault strikes. Bytes and messages are counted on each connection, from when the fault was set. */
+export type Moment =
+  /** A client comes. */
+  | { at: "connect" }
+  /** So many bytes of that side have passed. */
+  | { at: "byte"; n: number; from: Side }
+  /** These bytes come from the client: what was before them has passed. */
+  | { at: "mark"; bytes: Uint8Array }
+  /** The client sends such text, at once. */
+  | { at: "request"; like: RegExp }
+  /** The server answers a request with such text in it. */
+  | { at: "answer"; to: RegExp; like?: RegExp }
+  /**
+   * So many messages of the client have passed, and something comes from that side, or from either. A
+   * message is what comes at once: a request, when the client waits for each answer.
+   */
+  | { at: "message"; n: number; from?: Side }
+  /** For so long nothing has come. */
+  | { at: "idle"; ms: number };
+
+export type Deed =
+  /** Both ends lose the connection. */
+  | "reset"
+  /** Both ends are told that the other has finished, as by a middlebox that closes in an orderly way. */
+  | "finish"
+  /** Nothing is taken from either end any more, as when a cable is cut. */
+  | "silence"
+  /** What has just come does not arrive. */
+  | "drop"
+  /** The next byte arrives as another one. */
+  | "corrupt"
+  /** From now on what that side sends is taken and does not arrive. */
+  | { swallow: Side | "both" }
+  /** This arrives instead. With `last` the connection is closed then. */
+  | { replace: string; last?: true }
+  | { delayMs: number }
+  /** From now on no more than this passes. */
+  | { bytesPerSecond: number };
+
+export interface Fault {
+  /** FTP's data connections, or all others, which is the default. */
+  line?: "main" | "data";
+  when: Moment;
+  do: Deed;
+  /** How often it strikes. Default: 1. */
+  times?: number;
+}
+
+/** A fault that was set, and how often it has struck. */
+export interface SetFault {
+  readonly fault: Fault;
+  readonly strikes: number;
+  /** Resolves when it strikes for the first time. */
+  readonly struck: Promise<void>;
+  strike(): void;
+}
+
+export function setFault(fault: Fault): SetFault {
+  let strikes = 0;
+  let done: () => void;
+  const struck = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  return {
+    fault,
+    struck,
+    get strikes() {
+      return strikes;
+    },
+    strike() {
+      strikes++;
+      done();
+    },
+  };
+}
+
+interface Counts {
+  messages: number;
+  client: number;
+  server: number;
+}
+
+export interface LineOptions {
+  kind: "main" | "data";
+  client: Socket;
+  server: Socket;
+  faults: () => readonly SetFault[];
+  /** Sees each answer before it passes. */
+  onAnswer?: (text: string) => Promise<void>;
+}
+
+const nothing: Counts = { messages: 0, client: 0, server: 0 };
+
+/** A connection of a client to the proxy, and that of the proxy to the server. */
+export class Line {
+  /** Resolves when both are closed. */
+  readonly closed: Promise<void>;
+  readonly #options: LineOptions;
+  readonly #counts: Counts = { ...nothing };
+  /** What had passed when a fault was set. */
+  readonly #bases = new WeakMap<SetFault, Counts>();
+  readonly #swallowed = new Set<Side>();
+  /** Faults that strike at the answer to what the client has asked last. */
+  readonly #awaiting = new Set<SetFault>();
+  /** The end of what the client sent before. */
+  #tail: Buffer = Buffer.alloc(0);
+  #silence: Promise<void> | undefined;
+  #endSilence = () => {};
+  #bytesPerSecond = Number.POSITIVE_INFINITY;
+  #idleTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: LineOptions) {
+    this.#options = options;
+    const { client, server } = options;
+    this.closed = Promise.all([this.#join("client", client), this.#join("server", server)]).then(() => {
+      clearTimeout(this.#idleTimer);
+      this.#endSilence();
+    });
+  }
+
+  /** From here on a fault counts. */
+  begin(fault: SetFault): void {
+    this.#bases.set(fault, { ...this.#counts });
+  }
+
+  reset(): void {
+    this.#options.client.resetAndDestroy();
+    this.#options.server.resetAndDestroy();
+  }
+
+  /** Takes again what comes, and lets nothing of it arrive: so it is seen whether the ends have closed. */
+  release(): void {
+    this.#swallowed.add("client").add("server");
+    this.#endSilence();
+  }
+
+  /** @returns what is still to be passed on of the chunk that came from that side */
+  async perform(deed: Deed, from: Side, chunk: Buffer = Buffer.alloc(0)): Promise<Buffer | undefined> {
+    if (deed === "drop") return undefined;
+    if (deed === "reset") {
+      this.reset();
+      return undefined;
+    }
+    if (deed === "silence") {
+      this.#silence ??= new Promise((resolve) => {
+        this.#endSilence = resolve;
+      });
+      return this.#silence.then(() => undefined);
+    }
+    if (deed === "finish") {
+      this.#swallowed.add("client").add("server");
+      this.#options.client.end();
+      this.#options.server.end();
+      return undefined;
+    }
+    if (deed === "corrupt") chunk.writeUInt8(chunk.readUInt8(0) ^ 1, 0);
+    else if ("delayMs" in deed) await sleep(deed.delayMs);
+    else if ("bytesPerSecond" in deed) this.#bytesPerSecond = deed.bytesPerSecond;
+    else if ("swallow" in deed) return this.#swallow(deed.swallow, from, chunk);
+    else return this.#replace(deed, from);
+    return chunk;
+  }
+
+  #swallow(side: Side | "both", from: Side, chunk: Buffer): Buffer | undefined {
+    for (const each of ["client", "server"] as const) {
+      if (side === each || side === "both") this.#swallowed.add(each);
+    }
+    return this.#swallowed.has(from) ? undefined : chunk;
+  }
+
+  async #replace({ replace, last }: { replace: string; last?: true }, from: Side): Promise<undefined> {
+    await this.#write(from, Buffer.from(replace));
+    if (last) await this.perform("finish", from);
+  }
+
+  #join(from: Side, socket: Socket): Promise<void> {
+    const other = from === "client" ? this.#options.server : this.#options.client;
+    socket.on("error", () => this.reset());
+    socket.on("data", (chunk: Buffer) => {
+      this.#watchIdle();
+      socket.pause();
+      this.#pass(from, chunk).then(
+        () => socket.resume(),
+        () => this.reset(),
+      );
+    });
+    socket.on("end", () => other.end());
+    return new Promise((resolve) => {
+      socket.on("close", () => {
+        // What is under way to the other end is still to arrive there.
+        other.end();
+        resolve();
+      });
+    });
+  }
+
+  async #pass(from: Side, chunk: Buffer): Promise<void> {
+    await this.#silence;
+    if (this.#swallowed.has(from)) return;
+    if (from === "client") this.#hear(chunk.toString("latin1", 0, 2048));
+    const rest = await this.#suffer(from, chunk);
+    if (from === "client") {
+      this.#counts.messages++;
+      this.#tail = chunk.subarray(-64);
+    }
+    if (!rest) return;
+    if (from === "server") await this.#options.onAnswer?.(rest.toString("latin1"));
+    await this.#write(from, rest);
+  }
+
+  #hear(text: string): void {
+    for (const fault of this.#threatening()) {
+      const { when } = fault.fault;
+      if (when.at !== "answer") continue;
+      if (when.to.test(text)) this.#awaiting.add(fault);
+      // Anything else is the rest of what was asked, such as the content of a request over HTTP.
+      else if (/^[A-Z]{3,7}[ \r]/.test(text)) this.#awaiting.delete(fault);
+    }
+  }
+
+  /** Lets the faults strike whose moment has come. */
+  async #suffer(from: Side, chunk: Buffer): Promise<Buffer | undefined> {
+    let rest: Buffer | undefined = chunk;
+    for (const fault of this.#threatening()) {
+      const at = this.#momentOf(fault, from, rest);
+      if (at === undefined) continue;
+      fault.strike();
+      await this.#write(from, rest.subarray(0, at));
+      rest = await this.perform(fault.fault.do, from, rest.subarray(at));
+      if (!rest) break;
+    }
+    return rest;
+  }
+
+  #threatening(): SetFault[] {
+    const { faults, kind } = this.#options;
+    return faults().filter(
+      ({ fault: { line = "main", times = 1 }, strikes }) => line === kind && strikes < times,
+    );
+  }
+
+  /** Where in the chunk the fault strikes, if it does. */
+  #momentOf(fault: SetFault, from: Side, chunk: Buffer): number | undefined {
+    const { when } = fault.fault;
+    if (when.at === "byte") {
+      const left = when.n - this.#since(fault)[when.from];
+      return from === when.from && left < chunk.length ? Math.max(0, left) : undefined;
+    }
+    if (when.at === "mark") {
+      // It may have begun in the chunk before.
+      const tail = this.#tail.subarray(-(when.bytes.length - 1));
+      const at = from === "client" ? Buffer.concat([tail, chunk]).indexOf(when.bytes) : -1;
+      return at < 0 ? undefined : Math.max(0, at - tail.length);
+    }
+    return this.#comes(fault, from, chunk.toString("latin1", 0, 512)) ? 0 : undefined;
+  }
+
+  #comes(fault: SetFault, from: Side, text: string): boolean {
+    const { when } = fault.fault;
+    if (when.at === "request") return from === "client" && when.like.test(text);
+    if (when.at === "answer") {
+      return from === "server" && this.#awaiting.has(fault) && (when.like?.test(text) ?? true);
+    }
+    return when.at === "message" && from === (when.from ?? from) && this.#since(fault).messages >= when.n;
+  }
+
+  #since(fault: SetFault): Counts {
+    const base = this.#bases.get(fault) ?? nothing;
+    const { messages, client, server } = this.#counts;
+    return {
+      messages: messages - base.messages,
+      client: client - base.client,
+      server: server - base.server,
+    };
+  }
+
+  async #write(from: Side, chunk: Buffer): Promise<void> {
+    if (chunk.length === 0) return;
+    if (Number.isFinite(this.#bytesPerSecond)) await sleep((chunk.length / this.#bytesPerSecond) * 1000);
+    this.#counts[from] += chunk.length;
+    const socket = from === "client" ? this.#options.server : this.#options.client;
+    if (socket.destroyed || socket.writableEnded || socket.write(chunk)) return;
+    await new Promise<void>((resolve) => {
+      const onward = () => {
+        socket.off("drain", onward).off("close", onward);
+        resolve();
+      };
+      socket.on("drain", onward).on("close", onward);
+    });
+  }
+
+  #watchIdle(): void {
+    clearTimeout(this.#idleTimer);
+    for (const fault of this.#threatening()) {
+      const { when, do: deed } = fault.fault;
+      if (when.at !== "idle") continue;
+      this.#idleTimer = setTimeout(() => {
+        fault.strike();
+        void this.perform(deed, "server");
+      }, when.ms);
+    }
+  }
+}
