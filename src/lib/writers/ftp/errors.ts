@@ -162,13 +162,23 @@ function utf8Hint(reply: FtpReply, { path, utf8 }: FtpErrorPlace): string {
 function loss(error: unknown, place: FtpErrorPlace): DeliveryError {
   const cause = harmlessCause(error, place.secrets);
   const common = classifyCommonError(cause, place.where);
-  if (common) return common;
+  if (common && !(isBrokenTls(common) && wasSecured(place))) return common;
   const message = error instanceof Error ? error.message : String(error);
   const late = /timeout/i.test(message);
   const sentence = late
     ? `${capitalised(place.where)} did not answer in time ${during(place)}.`
     : `${capitalised(place.where)} closed the connection ${during(place)}.`;
   return new DeliveryError("unavailable", sentence, { code: late ? "ETIMEDOUT" : "ECONNRESET", cause });
+}
+
+/** Some servers say in clear text why they end a session, in the middle of its TLS records. */
+function isBrokenTls({ code = "" }: DeliveryError): boolean {
+  return code === "EPROTO" || code.startsWith("ERR_SSL_");
+}
+
+/** Whether TLS, if there is any, has worked before: then no setting is to blame. */
+function wasSecured({ step }: FtpErrorPlace): boolean {
+  return step !== "connect" && step !== "secure";
 }
 
 function during({ step, path }: FtpErrorPlace): string {

@@ -77,7 +77,8 @@ function isFrame(line: string): boolean {
 }
 
 function refusal(error: unknown, facts: SdkError, place: S3ErrorPlace): DeliveryError {
-  const named = facts.name !== "UnknownError" && facts.name !== "Error";
+  // What the SDK calls an answer that names no error of S3, such as a proxy's web page.
+  const named = !["Unknown", "UnknownError", "Error"].includes(facts.name);
   const code = named ? facts.name : String(facts.status);
   const details = { code, retryAfterMs: facts.retryAfterMs, cause: harmlessCause(error, facts) };
   const rule = findRule(facts, place);
