@@ -2,9 +2,10 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Deed, type Fault, Line, type SetFault, setFault } from "./fault-line";
+import { type Deed, type Fault, type SetFault, setFault } from "./fault";
+import { Line } from "./fault-line";
 
-export type { Deed, Fault, Moment, SetFault } from "./fault-line";
+export type { Deed, Fault, Moment, SetFault } from "./fault";
 
 export interface FaultProxy {
   readonly host: string;
@@ -68,10 +69,10 @@ export async function startFaultProxy(
     port: number,
     kind: "main" | "data",
     target?: number,
-    once_ = false,
+    single = false,
   ): Promise<number> => {
     const server = createServer({ allowHalfOpen: true }, (client) => {
-      if (once_) server.close();
+      if (single) server.close();
       accept(client, kind, target ?? port);
     });
     listeners.add(server);
