@@ -1,12 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type CertificatePair, createAuthority } from "./certificates";
+import { startDaemon } from "./daemon";
 import type { DiskOwner } from "./disk-target";
 import { freePort } from "./free-port";
 import { addLogin } from "./local-login";
@@ -58,9 +55,7 @@ export async function startVsftpd(options: VsftpdOptions = {}): Promise<Vsftpd> 
     await prepareFolder(folder, login.owner, certificate);
     const port = await freePort();
     await writeFile(join(folder, "vsftpd.conf"), configuration(folder, port, options));
-    const server = spawn(vsftpdPath, [join(folder, "vsftpd.conf")], { stdio: ["ignore", "pipe", "pipe"] });
-    cleanups.push(() => end(server));
-    await untilListening(server, port);
+    cleanups.push(await startDaemon(vsftpdPath, [join(folder, "vsftpd.conf")], { port }));
     const { user, password, owner } = login;
     const log = () => readFile(join(folder, "vsftpd.log"), "utf8").catch(() => "");
     return { host: "127.0.0.1", port, user, password, root, owner, ca: authority.ca, log, stop };
@@ -119,35 +114,4 @@ function configuration(folder: string, port: number, { tls, settings }: VsftpdOp
   return Object.entries(lines)
     .map(([name, value]) => `${name}=${value}\n`)
     .join("");
-}
-
-async function untilListening(server: ChildProcess, port: number): Promise<void> {
-  let output = "";
-  server.stdout?.on("data", (chunk) => {
-    output += chunk;
-  });
-  server.stderr?.on("data", (chunk) => {
-    output += chunk;
-  });
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(50)) {
-    if (server.exitCode !== null) throw new Error(`vsftpd ended at once: ${output.trim()}`);
-    if (await accepts(port)) return;
-  }
-  throw new Error(`vsftpd did not answer within 10 s: ${output.trim()}`);
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(port, "127.0.0.1");
-    probe.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    probe.once("connect", () => probe.destroy());
-  });
-}
-
-/** The listener's sessions are processes of their own; they end with their connections. */
-async function end(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  const ended = once(server, "exit");
-  server.kill();
-  await ended;
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { classifyCommonError, DeliveryError } from "../errors";
 import type { DataSource, SourceReading, WriteRequest } from "../types";
+import { type DigestAlgorithm, type Fingerprint, runningDigests } from "./digests";
 
-/** What writers share that place files: temporary names, digests, and what they say. */
+/** What writers share that place files: temporary names, digests, outcomes, and what they say. */
 
 /**
  * The same for every attempt of a delivery, so that a new attempt overwrites what an old one left behind;
@@ -12,6 +13,50 @@ export function hiddenName({ deliveryId, target }: WriteRequest, extension: stri
   const digest = createHash("sha256").update(`${deliveryId}\0${target}`).digest("hex");
   return `.${digest.slice(0, 32)}.${extension}`;
 }
+
+/** What may have become of attempts before this one, as far as anybody here knows. */
+export interface Earlier {
+  /** Whether there were any. */
+  repeated: boolean;
+  /**
+   * - `no`: no attempt got that far
+   * - `perhaps`: nobody here knows what became of an attempt, as after a crash
+   * - `asked`: the other side was asked to publish it, and its answer was lost
+   */
+  published: "no" | "perhaps" | "asked";
+  /** The name that was asked for. */
+  leaf?: string;
+}
+
+export interface Outcomes {
+  of(request: WriteRequest): Earlier;
+  /** What is known after an attempt that failed. */
+  remember(request: WriteRequest, published: Earlier["published"], leaf?: string): void;
+  forget(request: WriteRequest): void;
+}
+
+const mostOutcomes = 1000;
+
+/** What a writer remembers of its attempts, so that its own file never counts as somebody else's. */
+export function rememberOutcomes(): Outcomes {
+  const outcomes = new Map<string, Earlier>();
+  return {
+    of: ({ deliveryId, repeated = false }) =>
+      outcomes.get(deliveryId) ?? { repeated, published: repeated ? "perhaps" : "no" },
+    remember({ deliveryId }, published, leaf) {
+      outcomes.delete(deliveryId);
+      outcomes.set(deliveryId, { repeated: true, published, ...(leaf !== undefined && { leaf }) });
+      const [oldest] = outcomes.keys();
+      if (outcomes.size > mostOutcomes && oldest !== undefined) outcomes.delete(oldest);
+    },
+    forget({ deliveryId }) {
+      outcomes.delete(deliveryId);
+    },
+  };
+}
+
+export const deliveredEarlier =
+  "An earlier attempt had delivered it; only the news of that was lost. It was compared, not sent again.";
 
 /** @throws DeliveryError the source's own */
 export async function openReading(source: DataSource, signal: AbortSignal): Promise<SourceReading> {
@@ -31,28 +76,27 @@ export function unreadable(error: unknown): DeliveryError {
 }
 
 /**
- * Size and SHA-256 of a source, read through only when they are not known.
+ * Size, SHA-256 and the given digests of a source, read through only when they are not known.
  * @throws DeliveryError the source's own
  */
 export async function digestOf(
   source: DataSource,
   signal: AbortSignal,
-): Promise<{ bytes: number; sha256: string }> {
-  if (source.size !== undefined && source.sha256 !== undefined) {
-    return { bytes: source.size, sha256: source.sha256 };
+  algorithms: readonly DigestAlgorithm[] = [],
+): Promise<Fingerprint> {
+  const { size, sha256 } = source;
+  if (size !== undefined && sha256 !== undefined && algorithms.every((each) => each === "sha256")) {
+    return { bytes: size, sha256, digests: { sha256 } };
   }
-  const { stream } = await openReading(source, signal);
-  const hash = createHash("sha256");
-  let bytes = 0;
+  const reading = await openReading(source, signal);
+  const running = runningDigests(algorithms);
   try {
-    for await (const chunk of stream) {
-      hash.update(chunk);
-      bytes += chunk.length;
-    }
+    for await (const chunk of reading.stream) running.update(chunk);
   } catch (error) {
     throw unreadable(error);
   }
-  return { bytes, sha256: hash.digest("hex") };
+  const known = reading.sha256();
+  return { bytes: reading.bytes, sha256: known, digests: { ...running.digests(), sha256: known } };
 }
 
 export function fileExists(location: string): DeliveryError {

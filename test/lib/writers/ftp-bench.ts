@@ -50,6 +50,9 @@ export interface FtpBench {
 export interface DeliverOptions {
   signal?: AbortSignal;
   deliveryId?: string;
+  /** As after a crash: somebody else began an attempt. */
+  repeated?: boolean;
+  attributes?: Record<string, string>;
   /** Options of the writer, for this delivery. */
   writer?: Record<string, unknown>;
 }
@@ -62,18 +65,19 @@ afterEach(async () => {
 
 const login = /^(USER|PASS|FEAT|OPTS|TYPE|PBSZ|PROT|AUTH|QUIT|PWD)\b/;
 
-export async function ftpBench(options: FtpBenchOptions = {}): Promise<FtpBench> {
-  const server = await startFtpServer(options.server);
+export async function ftpBench(settings: FtpBenchOptions = {}): Promise<FtpBench> {
+  const server = await startFtpServer(settings.server);
   cleanups.push(() => server.close());
   const { host, port, user, password } = server;
   const connection = createFtpConnection(
-    readFtpConnectionOptions({ host, port, user, password, ...options.connection }),
+    readFtpConnectionOptions({ host, port, user, password, ...settings.connection }),
   );
   cleanups.push(() => connection.close());
   let told = 0;
   const writer: FtpBench["writer"] = (more) =>
-    createFtpWriter(connection, readFtpWriterOptions({ ...options.writer, ...more }));
-  const deliverWith: FtpBench["deliverWith"] = (using, content, target, { signal, deliveryId } = {}) => {
+    createFtpWriter(connection, readFtpWriterOptions({ ...settings.writer, ...more }));
+  const deliverWith: FtpBench["deliverWith"] = (using, content, target, options = {}) => {
+    const { signal, deliveryId, repeated = false, attributes = {} } = options;
     const source =
       typeof content === "string" || content instanceof Uint8Array
         ? testSource(Buffer.from(content))
@@ -83,7 +87,8 @@ export async function ftpBench(options: FtpBenchOptions = {}): Promise<FtpBench>
       target,
       contentType: undefined,
       metadata: {},
-      attributes: {},
+      attributes,
+      repeated,
     };
     return using.write(source, request, {
       signal: signal ?? new AbortController().signal,

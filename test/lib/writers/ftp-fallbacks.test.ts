@@ -16,7 +16,7 @@ describe("the server does not rename", () => {
     const bench = await ftpBench();
     bench.server.hook = on(command, { reply });
     const receipt = await bench.deliver(content, "in/a.txt");
-    expect(receipt).toMatchObject({ outcome: "delivered", verified: "size", bytes: content.length });
+    expect(receipt).toMatchObject({ outcome: "delivered", verified: "read-back", bytes: content.length });
     expect(receipt.notes.join()).toMatch(/does not rename/);
     expect(await filesOf(bench)).toEqual({ "in/a.txt": content });
   });
@@ -158,7 +158,7 @@ describe("the temporary name", () => {
   });
 
   test("can be switched off", async () => {
-    const bench = await ftpBench({ writer: { temporaryName: false } });
+    const bench = await ftpBench({ writer: { temporaryName: false, verify: "size" } });
     const receipt = await bench.deliver(content, "a.txt");
     expect(receipt).toMatchObject({ verified: "size", notes: [] });
     expect(bench.commands()).toEqual(["EPSV", "STOR /a.txt", "SIZE /a.txt"]);
@@ -178,7 +178,7 @@ describe("the temporary name", () => {
     await bench.fail(randomBytes(8_000_000), "a.txt");
     expect(await filesOf(bench)).toEqual({});
     bench.server.hook = on("STOR", { drop: "after" }, 1);
-    expect((await bench.deliver(content, "a.txt")).verified).toBe("size");
+    expect((await bench.deliver(content, "a.txt")).verified).toBe("read-back");
     expect(await filesOf(bench)).toEqual({ "a.txt": content });
   });
 });

@@ -113,7 +113,7 @@ describe.each([{ before: {} }, { before: oldFile }])("an answer is lost, before 
     for (const [name, text] of Object.entries(before)) await bench.disk.put(name, Buffer.from(text));
     bench.server.hook = on(command, fault, 1);
     const receipt = await bench.deliver(content, "a.txt");
-    expect(receipt).toMatchObject({ outcome: "delivered", verified: "size", bytes: content.length });
+    expect(receipt).toMatchObject({ outcome: "delivered", verified: "read-back", bytes: content.length });
     expect(receipt.notes).not.toEqual([]);
     expect(await filesOf(bench)).toEqual({ "a.txt": content });
   });

@@ -14,7 +14,7 @@ function without(...commands: string[]): FtpHook {
 
 describe("the server lacks commands", () => {
   test("SIZE: MLST tells the size", async () => {
-    const bench = await ftpBench();
+    const bench = await ftpBench({ writer: { verify: "size" } });
     bench.server.hook = without("SIZE");
     expect(await bench.deliver(content, "a.txt")).toMatchObject({ verified: "size", notes: [] });
     await bench.deliver(content, "b.txt");
@@ -22,18 +22,25 @@ describe("the server lacks commands", () => {
     expect(bench.commands().filter((command) => command.startsWith("SIZE"))).toHaveLength(1);
   });
 
-  test("SIZE and MLST: delivered, and the receipt says that nothing was verified", async () => {
+  test("SIZE and MLST: a small file is read back", async () => {
     const bench = await ftpBench();
     bench.server.hook = without("SIZE", "MLST", "FEAT");
+    expect(await bench.deliver(content, "a.txt")).toMatchObject({ verified: "read-back", notes: [] });
+  });
+
+  test("SIZE, MLST and RETR: delivered, and the receipt says that nothing was verified", async () => {
+    const bench = await ftpBench();
+    bench.server.hook = without("SIZE", "MLST", "FEAT", "RETR");
     const receipt = await bench.deliver(content, "a.txt");
     expect(receipt.verified).toBe("none");
     expect(receipt.notes.join()).toMatch(/tells no size/);
     expect(await filesOf(bench)).toEqual({ "a.txt": content });
   });
 
-  test("SIZE is refused, as in a folder one can only write to", async () => {
+  test("SIZE and RETR are refused, as in a folder one can only write to", async () => {
     const bench = await ftpBench();
-    bench.server.hook = on("SIZE", { reply: "550 Could not get file size." });
+    bench.server.hook = (command) =>
+      command === "SIZE" || command === "RETR" ? { reply: "550 Permission denied." } : undefined;
     expect(await bench.deliver(content, "a.txt")).toMatchObject({ verified: "none", outcome: "delivered" });
     expect(await filesOf(bench)).toEqual({ "a.txt": content });
   });
@@ -67,43 +74,6 @@ describe("the server lacks commands", () => {
   });
 });
 
-describe("a hash command", () => {
-  function offering(feature: string, command: string, answer: (path: string) => Promise<string>): FtpHook {
-    return async (name, argument) => {
-      if (name === "FEAT") return { reply: `211-Features:\r\n SIZE\r\n ${feature}\r\n211 End` };
-      return name === command ? { reply: await answer(argument) } : undefined;
-    };
-  }
-
-  const sha256 = "75ab1b2bc7cf0b1c0a8c5a4f1c7c4d0b6f5d3a1e9b8c7d6e5f4a3b2c1d0e9f8a";
-
-  test.each([
-    ["HASH SHA-1;SHA-256*;MD5", "HASH", (digest: string) => `213 SHA-256 0-14 ${digest} a.txt`],
-    ["HASH SHA-1*;SHA-256", "HASH", (digest: string) => `213 SHA-256 0-14 ${digest} a.txt`],
-    ["XSHA256", "XSHA256", (digest: string) => `250 ${digest.toUpperCase()}`],
-  ])("%s proves the upload", async (feature, command, say) => {
-    const bench = await ftpBench();
-    const source = testSource(Buffer.from(content));
-    bench.server.hook = offering(feature, command, async () => say(source.sha256 ?? ""));
-    expect(await bench.deliver(source, "a.txt")).toMatchObject({ verified: "checksum" });
-    bench.server.hook = offering(feature, command, async () => say(sha256));
-    expect(await bench.fail(source, "b.txt")).toMatchObject({
-      kind: "unavailable",
-      code: "CHECKSUM_MISMATCH",
-    });
-    expect(await filesOf(bench)).toEqual({ "a.txt": content });
-  });
-
-  test("tells identical files without reading them back", async () => {
-    const bench = await ftpBench({ writer: { conflict: "skip-identical" } });
-    const source = testSource(Buffer.from(content));
-    bench.server.hook = offering("XSHA256", "XSHA256", async () => `250 ${source.sha256}`);
-    await bench.disk.put("a.txt", Buffer.from(content));
-    expect(await bench.deliver(source, "a.txt")).toMatchObject({ outcome: "skipped", verified: "checksum" });
-    expect(bench.commands().join()).not.toContain("RETR");
-  });
-});
-
 describe("skip-identical without a hash", () => {
   test("a big file is compared by its size, and the receipt says so", async () => {
     const bench = await ftpBench({ writer: { conflict: "skip-identical" } });
@@ -131,7 +101,7 @@ describe("folders", () => {
       "MKD /2026",
       "MKD /2026/11",
     ]);
-    await bench.deliver(content, "2026/11/b.txt");
+    await bench.deliver(content, "2026/11/b.txt", { writer: { verify: "size" } });
     expect(bench.commands().map((command) => command.split(" ")[0])).toEqual([
       "EPSV",
       "STOR",

@@ -115,16 +115,23 @@ describe("writer", () => {
     expect(readFtpWriterOptions({})).toEqual({
       makeFolders: true,
       temporaryName: true,
-      verify: "size",
+      verify: "automatic",
+      checksumFile: "none",
       conflict: "replace",
     });
   });
 
   test("every problem at once", () => {
     const message = problemsOf(() =>
-      readFtpWriterOptions({ makeFolders: 1, temporaryName: "x", verify: "md5", conflict: "merge" }),
+      readFtpWriterOptions({
+        makeFolders: 1,
+        temporaryName: "x",
+        verify: "md5",
+        checksumFile: "crc",
+        conflict: "merge",
+      }),
     );
-    for (const name of ["makeFolders", "temporaryName", "verify", "conflict"]) {
+    for (const name of ["makeFolders", "temporaryName", "verify", "checksumFile", "conflict"]) {
       expect(message).toMatch(new RegExp(`\\b${name} must`));
     }
   });

@@ -70,11 +70,9 @@ describe("data connections", () => {
     bench.server.hook = on("EPSV", { reply });
     await bench.deliver("a", "a.txt");
     await bench.deliver("b", "b.txt");
-    expect(bench.commands().filter((command) => /^(EPSV|PASV)/.test(command))).toEqual([
-      "EPSV",
-      "PASV",
-      "PASV",
-    ]);
+    const asked = bench.commands().filter((command) => /^(EPSV|PASV)/.test(command));
+    expect(asked.slice(0, 2)).toEqual(["EPSV", "PASV"]);
+    expect(new Set(asked.slice(1))).toEqual(new Set(["PASV"]));
   });
 
   test("PASV names another host: refused, and nothing goes there", async () => {

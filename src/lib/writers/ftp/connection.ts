@@ -42,7 +42,7 @@ function sessionOpener(options: FtpConnectionOptions, where: string) {
   const context: FtpSessionContext = {
     where,
     secrets: [options.password, options.user],
-    facts: { unknown: new Set() },
+    facts: { unknown: new Set(), swept: new Map() },
     passiveAddress: options.passiveAddress,
     connectTimeoutMs: options.connectTimeoutMs,
     idleTimeoutMs: options.idleTimeoutMs,

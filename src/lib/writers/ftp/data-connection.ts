@@ -138,5 +138,25 @@ function secure({ ftp }: FtpSession, socket: Socket): Socket {
   return tlsSocket;
 }
 
+/**
+ * Fails what waits for the network when no byte moves for the session's idle time. Time in which the
+ * source has nothing to give does not count: a source has its own limit.
+ */
+export function watch(session: FtpSession, socket: Socket) {
+  let waits = false;
+  socket.setTimeout(session.context.idleTimeoutMs);
+  socket.on("timeout", () => {
+    if (waits) socket.destroy(new Error("Timeout: the data connection stalled"));
+  });
+  return {
+    async waiting(work: Promise<void>): Promise<void> {
+      waits = true;
+      await work;
+      waits = false;
+    },
+    stop: () => socket.setTimeout(0),
+  };
+}
+
 /** What went wrong is read from `errored`, by whoever waits at that moment. */
 function ignore(): void {}

@@ -1,13 +1,15 @@
 import { classifyCommonError, DeliveryError, interrupted } from "../../errors";
 import type { Receipt, Writer } from "../../types";
+import { type Earlier, type Outcomes, rememberOutcomes } from "../publication";
 import { splitTargetName } from "../target-name";
 import { resolveConflict } from "./conflict";
 import type { FtpConnection } from "./connection";
-import { createJob, type Job, pathsOf, receiptOf } from "./job";
+import { createJob, type Job, pathsOf } from "./job";
 import type { FtpWriterOptions } from "./options";
-import { cleanUp, finish, lookAndGoOn, mayBeDone, withLeftover } from "./recover";
-import { fileState } from "./remote-files";
+import { type CleanUp, cleanUp, complete, finish, lookAndGoOn, mayBeDone, withLeftover } from "./recover";
+import { mayGoOnLater } from "./resume";
 import type { FtpSession } from "./session";
+import { sweep } from "./sweep";
 import { upload } from "./upload";
 
 export { createFtpConnection, type FtpConnection } from "./connection";
@@ -18,61 +20,46 @@ export {
   readFtpWriterOptions,
 } from "./options";
 
-/** Publications whose outcome nobody could find out: delivery id → what may be at the target. */
-type Uncertain = Map<string, Pick<Job, "leaf" | "upload">>;
-
-const mostUncertain = 1000;
-
 /**
- * Delivers to an FTP server: uploads under a temporary name beside the target, compares the size, renames.
- * A file's usual cost is five round trips on the control connection: EPSV, STOR, SIZE, RNFR, RNTO.
+ * Delivers to an FTP server: uploads under a temporary name beside the target, compares what arrived, renames.
+ * A file's usual cost is five round trips on the control connection: EPSV, STOR, SIZE, RNFR, RNTO; one more
+ * for the server's hash, or two for reading a small file back.
  */
 export function createFtpWriter(connection: FtpConnection, options: FtpWriterOptions): Writer {
-  const uncertain: Uncertain = new Map();
+  const outcomes = rememberOutcomes();
   return {
     type: "ftp",
     locate: (target) => connection.locate(splitTargetName(target).join("/")),
     async write(source, request, context) {
-      const job = createJob(connection, options, source, request, context);
+      const job = createJob(connection, options, source, request, outcomes.of(request), context);
+      let receipt: Receipt;
       try {
-        return await connection.use((session) => deliver(session, job, uncertain), context);
+        receipt = await connection.use((session) => deliver(session, job), context);
       } catch (error) {
-        return await recover(job, asDeliveryError(error, connection), uncertain);
+        receipt = await recover(job, asDeliveryError(error, connection), outcomes);
       }
+      outcomes.forget(request);
+      return receipt;
     },
     async close() {},
   };
 }
 
-async function deliver(session: FtpSession, job: Job, uncertain: Uncertain): Promise<Receipt> {
-  const earlier = uncertain.get(job.deliveryId);
-  if (earlier) {
-    const receipt = await doneEarlier(session, job, earlier);
-    uncertain.delete(job.deliveryId);
-    if (receipt) return receipt;
+async function deliver(session: FtpSession, job: Job): Promise<Receipt> {
+  const receipt = await resolveConflict(session, job);
+  if (receipt) {
+    // The attempt that brought it here may have got no further.
+    if (job.earlier.repeated) await complete(session, job);
+    return receipt;
   }
-  const skipped = await resolveConflict(session, job);
-  if (skipped) return skipped;
   await upload(session, job);
-  return finish(session, job);
-}
-
-/** The earlier attempt renamed its upload and never heard back: its file must not count as somebody else's. */
-async function doneEarlier(
-  session: FtpSession,
-  job: Job,
-  { leaf, upload: { bytes, sha256 } }: Pick<Job, "leaf" | "upload">,
-): Promise<Receipt | undefined> {
-  const paths = pathsOf(session, { ...job, leaf });
-  if ((await fileState(session, paths.temporary)) !== "absent") return undefined;
-  if ((await fileState(session, paths.final)) !== bytes) return undefined;
-  Object.assign(job, { leaf, upload: { stage: "stored", bytes, sha256 }, verified: "size" });
-  job.notes.push("An earlier attempt had delivered it; only the server's answer was lost.");
-  return receiptOf(job);
+  const done = await finish(session, job);
+  if (!job.direct) await sweep(session, pathsOf(session, job).final);
+  return done;
 }
 
 /** @throws DeliveryError the given one, or what came of looking at the server */
-async function recover(job: Job, failure: DeliveryError, uncertain: Uncertain): Promise<Receipt> {
+async function recover(job: Job, failure: DeliveryError, outcomes: Outcomes): Promise<Receipt> {
   const { connection, context } = job;
   let error = failure;
   if (mayBeDone(job, error) && !context.signal.aborted) {
@@ -85,13 +72,19 @@ async function recover(job: Job, failure: DeliveryError, uncertain: Uncertain): 
       error = asDeliveryError(second, connection);
     }
   }
-  const outcome = await cleanUp(job);
-  // Only a rename takes the temporary name away without us.
-  if (job.renaming && outcome !== "removed" && uncertain.size < mostUncertain) {
-    uncertain.set(job.deliveryId, { leaf: job.leaf, upload: job.upload });
-  }
+  const keep = mayGoOnLater(job, error);
+  const outcome = await cleanUp(job, keep);
+  outcomes.remember(job.request, ...publishedBy(job, outcome));
   if (context.signal.aborted) throw error.kind === "cancelled" ? error : interrupted();
-  throw outcome === "unknown" ? withLeftover(error, job) : error;
+  throw outcome === "unknown" && !keep ? withLeftover(error, job) : error;
+}
+
+/** What the next attempt has to reckon with. */
+function publishedBy(job: Job, outcome: CleanUp): [Earlier["published"], string?] {
+  if (job.published) return ["asked", job.leaf];
+  // Only a rename takes the temporary name away without us.
+  if (job.renaming && outcome !== "removed" && outcome !== "kept") return ["asked", job.leaf];
+  return [job.direct && outcome === "unknown" ? "perhaps" : "no"];
 }
 
 function asDeliveryError(error: unknown, connection: FtpConnection): DeliveryError {

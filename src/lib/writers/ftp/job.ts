@@ -1,6 +1,7 @@
 import type { DeliveryError } from "../../errors";
 import type { AttemptContext, DataSource, Receipt, Verified, WriteRequest } from "../../types";
-import { fileExists, hiddenName } from "../publication";
+import { type Companions, readCompanions } from "../companions";
+import { type Earlier, fileExists, hiddenName } from "../publication";
 import { splitTargetName } from "../target-name";
 import type { FtpConnection } from "./connection";
 import type { FtpWriterOptions } from "./options";
@@ -12,7 +13,9 @@ export interface Job {
   readonly connection: FtpConnection;
   readonly options: FtpWriterOptions;
   readonly source: DataSource;
-  readonly deliveryId: string;
+  readonly request: WriteRequest;
+  /** Whether the target may hold the work of an attempt before this one. */
+  readonly earlier: Earlier;
   readonly context: AttemptContext;
   readonly folders: readonly string[];
   /** The final name; `keep-both` may choose another. */
@@ -25,15 +28,24 @@ export interface Job {
   /** Whether the upload goes straight to the final name. */
   direct: boolean;
   upload: Upload;
+  /** Where the upload goes on that an earlier attempt began; undefined until that was looked for. */
+  resumedAt: number | undefined;
+  /** Whether an earlier attempt's upload is still there under the temporary name. */
+  leftover: boolean;
   /** Whether the server was asked to rename, so that it may have done so. */
   renaming: boolean;
+  /** Whether the content is at its place: then only its companions can still fail. */
+  published: boolean;
+  readonly companions: Companions;
+  /** The temporary name of a companion that may be there. */
+  pending: string | undefined;
   verified: Verified;
   /** Whether a first pass over the source has told its progress. */
   progressTold: boolean;
   readonly notes: string[];
 }
 
-export const emptyUpload: Upload = { stage: "nothing", bytes: 0, sha256: "" };
+export const emptyUpload: Upload = { stage: "nothing", bytes: 0, sha256: "", digests: {} };
 
 /** @throws DeliveryError `invalid` for a refused name */
 export function createJob(
@@ -41,6 +53,7 @@ export function createJob(
   options: FtpWriterOptions,
   source: DataSource,
   request: WriteRequest,
+  earlier: Earlier,
   context: AttemptContext,
 ): Job {
   const segments = splitTargetName(request.target);
@@ -48,7 +61,8 @@ export function createJob(
     connection,
     options,
     source,
-    deliveryId: request.deliveryId,
+    request,
+    earlier,
     context,
     folders: segments.slice(0, -1),
     leaf: segments.at(-1) ?? "",
@@ -57,7 +71,12 @@ export function createJob(
     aside: false,
     direct: !options.temporaryName,
     upload: { ...emptyUpload },
+    resumedAt: undefined,
+    leftover: false,
     renaming: false,
+    published: false,
+    companions: readCompanions(request, options.checksumFile),
+    pending: undefined,
     verified: "none",
     progressTold: false,
     notes: [],
@@ -82,11 +101,11 @@ export function locationOf(job: Job): string {
   return job.connection.locate([...job.folders, job.leaf].join("/"));
 }
 
-export function receiptOf(job: Job): Receipt {
+export function receiptOf(job: Job, outcome: Receipt["outcome"] = "delivered"): Receipt {
   const { bytes, sha256 } = job.upload;
   return {
     location: locationOf(job),
-    outcome: "delivered",
+    outcome,
     bytes,
     sha256,
     verified: job.verified,

@@ -1,9 +1,11 @@
 import { isIPv6 } from "node:net";
 import { readAuthorities } from "../../authorities";
 import { type OptionReader, readOptions } from "../../options";
+import { type ChecksumFile, checksumFiles } from "../companions";
 import { type ConflictPolicy, conflictPolicies } from "../target-name";
 
 export const ftpSecurities = ["none", "explicit", "implicit"] as const;
+export const ftpVerifications = ["automatic", "read-back", "size", "none"] as const;
 export const ftpPassiveAddresses = ["same", "announced"] as const;
 
 export interface FtpConnectionOptions {
@@ -41,8 +43,13 @@ export interface FtpWriterOptions {
   makeFolders: boolean;
   /** Upload under a temporary name beside the target, then rename. */
   temporaryName: boolean;
-  /** `size`: ask for the size after the upload, and for a hash where the server has one. */
-  verify: "size" | "none";
+  /**
+   * Besides the size, `automatic` compares a hash where the server has a command for one, else reads files
+   * of up to 1 MiB again, and resumed ones. `read-back`: read every file again. `size`: the size only.
+   */
+  verify: (typeof ftpVerifications)[number];
+  /** Write a checksum of the content beside it, as `sha256sum` and `md5sum` do. */
+  checksumFile: ChecksumFile;
   conflict: ConflictPolicy;
 }
 
@@ -83,7 +90,8 @@ export function readFtpWriterOptions(input: unknown): FtpWriterOptions {
   return readOptions("FTP writer", input, (options) => ({
     makeFolders: options.boolean("makeFolders", true),
     temporaryName: options.boolean("temporaryName", true),
-    verify: options.choice("verify", ["size", "none"], "size"),
+    verify: options.choice("verify", ftpVerifications, "automatic"),
+    checksumFile: options.choice("checksumFile", checksumFiles, "none"),
     conflict: options.choice("conflict", conflictPolicies, "replace"),
   }));
 }

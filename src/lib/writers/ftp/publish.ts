@@ -5,7 +5,8 @@ import type { FtpReply } from "./errors";
 import { alreadyThere, type Job, locationOf, pathsOf } from "./job";
 import { fileState, isFolder } from "./remote-files";
 import type { FtpSession } from "./session";
-import { checkUpload, startDirectly, upload } from "./upload";
+import { startDirectly, upload } from "./upload";
+import { checkUpload } from "./verify";
 
 /** Refusals after which a look at both names may show a way on; others are plain errors. */
 const settled = new Set([500, 502, 550, 553]);
@@ -24,8 +25,13 @@ export async function publish(session: FtpSession, job: Job): Promise<void> {
     const from = await session.ask(`RNFR ${temporary}`, "rename", { path: final });
     const to = from.code < 400 ? await session.ask(`RNTO ${final}`, "rename", { path: final }) : undefined;
     const reply = to ?? from;
-    if (reply.code < 400) return job.aside ? removeOld(session, job) : undefined;
+    if (reply.code < 400) {
+      job.published = true;
+      return job.aside ? removeOld(session, job) : undefined;
+    }
     job.renaming = false;
+    // Pure-FTPd says it as if it were busy.
+    if (reply.code === 451 && (await isFolder(session, final))) throw isAFolder(job, reply);
     if (!settled.has(reply.code) || tries >= mostTries) throw refusedRename(session, final, reply);
     if ((await findWayOn(session, job, reply, to !== undefined)) === "done") return;
   }
@@ -43,9 +49,10 @@ async function findWayOn(
 ): Promise<"again" | "done"> {
   const { final, temporary } = pathsOf(session, job);
   const there = await fileState(session, final);
-  if ((await fileState(session, temporary)) === "absent") {
+  if ((await fileState(session, temporary, final)) === "absent") {
     if (there === job.upload.bytes) {
       job.notes.push("The server refused the last step, but had done it already.");
+      job.published = true;
       return "done";
     }
     throw vanished(job, reply);
@@ -53,10 +60,10 @@ async function findWayOn(
   if (there === "absent" && (await isFolder(session, final))) throw isAFolder(job, reply);
   if (typeof there === "number" && sourceAccepted) return makeRoom(session, job, reply);
   if (there !== "absent" || job.aside) throw refusedRename(session, final, reply);
-  await session.ask(`DELE ${temporary}`, "remove", { path: temporary });
+  await session.ask(`DELE ${temporary}`, "remove", { path: final });
   startDirectly(job, "The server does not rename files, so the file was written under its own name.");
   await upload(session, job);
-  await checkUpload(session, job);
+  await checkUpload(session, job, () => upload(session, job));
   return "done";
 }
 

@@ -1,19 +1,29 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DeliveryError } from "../../errors";
 import type { Receipt } from "../../types";
+import { writeCompanions } from "./companion-files";
 import { type Job, pathsOf, receiptOf } from "./job";
 import { move, publish, removeOld } from "./publish";
-import { type FileState, fileState } from "./remote-files";
+import { fileState, restingState } from "./remote-files";
+import { isWorthKeeping } from "./resume";
 import type { FtpSession } from "./session";
-import { checkUpload } from "./upload";
+import { upload } from "./upload";
+import { checkUpload } from "./verify";
 
 const cleanUpTimeoutMs = 5_000;
 const lookAgainMs = 300;
 
 /** From the stored upload to the receipt. */
 export async function finish(session: FtpSession, job: Job): Promise<Receipt> {
-  await checkUpload(session, job);
+  await checkUpload(session, job, () => upload(session, job));
   if (!job.direct) await publish(session, job);
+  return complete(session, job);
+}
+
+/** With the content in its place, what belongs beside it. */
+export async function complete(session: FtpSession, job: Job): Promise<Receipt> {
+  job.published = true;
+  await writeCompanions(session, job);
   return receiptOf(job);
 }
 
@@ -36,7 +46,7 @@ export async function lookAndGoOn(session: FtpSession, job: Job): Promise<Receip
   const { bytes } = job.upload;
   const lost = "The server's last answer was lost; a new session found";
   if (!job.direct) {
-    const uploaded = await restingState(session, temporary, bytes);
+    const uploaded = await restingState(session, temporary, { shown: final, bytes });
     if (uploaded === bytes) {
       job.upload.stage = "stored";
       job.notes.push(`${lost} the upload complete.`);
@@ -45,47 +55,57 @@ export async function lookAndGoOn(session: FtpSession, job: Job): Promise<Receip
     // An old file can be as long as ours: it is ours only if the upload went there.
     if (!job.renaming || uploaded !== "absent") return undefined;
   }
-  if ((await restingState(session, final, bytes)) !== bytes) return undefined;
+  if ((await restingState(session, final, { shown: final, bytes })) !== bytes) return undefined;
+  // Under a temporary name it was compared before it got this one.
+  if (job.direct) await checkUpload(session, job, () => upload(session, job));
   job.notes.push(`${lost} the file in its place.`);
-  job.verified = "size";
   if (job.aside) await removeOld(session, job);
-  return receiptOf(job);
+  return complete(session, job);
 }
 
-/** The server may still be taking in the last bytes of the connection that we lost. */
-async function restingState(session: FtpSession, path: string, bytes: number): Promise<FileState> {
-  let state = await fileState(session, path);
-  for (let before: FileState = -1; state !== before && typeof state === "number" && state < bytes; ) {
-    before = state;
-    await sleep(lookAgainMs);
-    state = await fileState(session, path);
-  }
-  return state;
-}
+/**
+ * - `kept`: enough of the upload is there for the next attempt to go on with it
+ * - `unknown`: something may be there
+ */
+export type CleanUp = "removed" | "nothing there" | "kept" | "unknown";
 
-/** Removes what a failed attempt left, on a new session. */
-export async function cleanUp(job: Job): Promise<"removed" | "nothing there" | "unknown"> {
+/**
+ * Removes what a failed attempt left, on a new session.
+ * @param keep whether the next attempt may go on with what is there
+ */
+export async function cleanUp(job: Job, keep: boolean): Promise<CleanUp> {
   const { stage } = job.upload;
   // A final name that the server did not open may still be the old file.
-  if (stage === "nothing" || (stage === "asked" && job.direct)) return "nothing there";
-  const remove = async (session: FtpSession) => {
-    const { upload: path } = pathsOf(session, job);
+  const begun = !job.published && stage !== "nothing" && !(stage === "asked" && job.direct);
+  if (!begun && !job.leftover && job.pending === undefined) return "nothing there";
+  const tidy = async (session: FtpSession) => {
+    const { folder, upload: path, temporary, final } = pathsOf(session, job);
     if (job.aside) await putBack(session, job);
-    const ask = () => session.ask(`DELE ${path}`, "remove", { path });
-    let reply = await ask();
-    if (reply.code >= 400 && stage !== "stored") {
-      // The server may not have noticed yet that the upload is over, or not have begun with it.
-      await sleep(lookAgainMs);
-      reply = await ask();
+    if (job.pending !== undefined) return remove(session, `${folder}/${job.pending}`, true);
+    if (keep) {
+      const held = await restingState(session, temporary, { shown: final, bytes: job.source.size ?? 0 });
+      if (isWorthKeeping(held)) return "kept";
     }
-    if (reply.code < 400) return "removed";
-    return (await fileState(session, path)) === "absent" ? "nothing there" : "unknown";
+    if (!begun) return remove(session, temporary, true);
+    return remove(session, path, stage === "stored");
   };
   try {
-    return await job.connection.use(remove, { signal: AbortSignal.timeout(cleanUpTimeoutMs), fresh: true });
+    return await job.connection.use(tidy, { signal: AbortSignal.timeout(cleanUpTimeoutMs), fresh: true });
   } catch {
     return "unknown";
   }
+}
+
+async function remove(session: FtpSession, path: string, isOver: boolean): Promise<CleanUp> {
+  const ask = () => session.ask(`DELE ${path}`, "remove", { path });
+  let reply = await ask();
+  if (reply.code >= 400 && !isOver) {
+    // The server may not have noticed yet that the upload is over, or not have begun with it.
+    await sleep(lookAgainMs);
+    reply = await ask();
+  }
+  if (reply.code < 400) return "removed";
+  return (await fileState(session, path)) === "absent" ? "nothing there" : "unknown";
 }
 
 async function putBack(session: FtpSession, job: Job): Promise<void> {
@@ -96,7 +116,8 @@ async function putBack(session: FtpSession, job: Job): Promise<void> {
 
 /** Says in the error that something was left behind. */
 export function withLeftover(error: DeliveryError, job: Job): DeliveryError {
-  const name = [...job.folders, job.direct ? job.leaf : job.temporaryLeaf].join("/");
+  const unfinished = job.direct ? job.leaf : job.temporaryLeaf;
+  const name = [...job.folders, job.pending ?? unfinished].join("/");
   const { code, retryAfterMs, maxAttempts, cause } = error;
   return new DeliveryError(error.kind, `${error.message} The unfinished upload ${name} may still be there.`, {
     code,

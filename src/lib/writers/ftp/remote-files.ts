@@ -1,33 +1,66 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { FtpReply } from "./errors";
-import type { FtpSession } from "./session";
-import { readBack } from "./transfer";
+import type { FtpSession, PlaceDetails } from "./session";
 
 /** A file's size in bytes; or that there is no such file; or that the server does not tell. */
 export type FileState = number | "absent" | "unknown";
 
+export interface RemoteFile {
+  path: string;
+  /** The name for sentences: that of the target, where `path` is a temporary one. */
+  shown: string;
+}
+
 /** The server does not know the command: RFC 959 §4.2.1, and 202 for one that it need not do. */
 const notKnown = new Set([202, 500, 502, 504]);
 
-/** Asks with SIZE or MLST (RFC 3659). A folder counts as absent. */
-export async function fileState(session: FtpSession, path: string): Promise<FileState> {
-  const size = await optional(session, "SIZE", path);
+/**
+ * Asks with SIZE or MLST (RFC 3659). A folder counts as absent.
+ * @param shown the name for sentences
+ */
+export async function fileState(session: FtpSession, path: string, shown = path): Promise<FileState> {
+  const size = await optional(session, "SIZE", path, { path: shown });
   const told = size?.code === 213 ? /^213 +(\d+)/.exec(size.text)?.[1] : undefined;
   if (told !== undefined) return Number(told);
   if (size?.code === 550) return "absent";
-  const facts = session.features.has("MLST") ? await optional(session, "MLST", path) : undefined;
+  const facts = session.features.has("MLST")
+    ? await optional(session, "MLST", path, { path: shown })
+    : undefined;
   if (facts?.code === 550) return "absent";
   const found = facts?.code === 250 ? /;?size=(\d+);/i.exec(facts.text)?.[1] : undefined;
   return found === undefined ? "unknown" : Number(found);
 }
 
 /** undefined when the server does not know the command; then it is not asked again. */
-async function optional(session: FtpSession, command: string, path: string): Promise<FtpReply | undefined> {
+export async function optional(
+  session: FtpSession,
+  command: string,
+  path: string,
+  details: PlaceDetails,
+): Promise<FtpReply | undefined> {
   const { unknown } = session.context.facts;
   if (unknown.has(command)) return undefined;
-  const reply = await session.ask(`${command} ${path}`, "look", { path });
+  const reply = await session.ask(`${command} ${path}`, "look", details);
   if (!notKnown.has(reply.code)) return reply;
   unknown.add(command);
   return undefined;
+}
+
+const lookAgainMs = 300;
+
+/** The server may still be taking in the last bytes of a connection that was lost. */
+export async function restingState(
+  session: FtpSession,
+  path: string,
+  { shown, bytes }: { shown: string; bytes: number },
+): Promise<FileState> {
+  let state = await fileState(session, path, shown);
+  for (let before: FileState = -1; state !== before && typeof state === "number" && state < bytes; ) {
+    before = state;
+    await sleep(lookAgainMs);
+    state = await fileState(session, path, shown);
+  }
+  return state;
 }
 
 export async function isFolder(session: FtpSession, path: string): Promise<boolean> {
@@ -56,40 +89,4 @@ export async function makeFolders(session: FtpSession, folder: string): Promise<
 /** `/a/b` → `/a`; of `/a` it is empty. */
 export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/"));
-}
-
-/**
- * The SHA-256 that the server computes, where it has a command for it: HASH (draft-bryan-ftp-hash) or the
- * older XSHA256.
- */
-export async function serverSha256(session: FtpSession, path: string): Promise<string | undefined> {
-  const offered = session.features.get("HASH");
-  if (offered !== undefined && /SHA-256/i.test(offered)) {
-    if (!/SHA-256\*/i.test(offered)) await session.ask("OPTS HASH SHA-256", "look", { path });
-    const reply = await optional(session, "HASH", path);
-    if (reply?.code === 213 && /SHA-256/i.test(reply.text)) return digestIn(reply);
-  }
-  if (!session.features.has("XSHA256")) return undefined;
-  const reply = await optional(session, "XSHA256", path);
-  return reply && reply.code < 300 ? digestIn(reply) : undefined;
-}
-
-function digestIn(reply: FtpReply): string | undefined {
-  return /\b[0-9a-f]{64}\b/i.exec(reply.text)?.[0].toLowerCase();
-}
-
-/** Files up to this size are read back to be compared. */
-const readBackMaxBytes = 8 * 1024 * 1024;
-
-/** How a file of the same size as ours compares: by the server's hash, by reading it back, or not at all. */
-export async function compareContent(
-  session: FtpSession,
-  path: string,
-  size: number,
-  sha256: string,
-): Promise<{ same: boolean; by: "checksum" | "read-back" | "size" }> {
-  const theirs = await serverSha256(session, path);
-  if (theirs !== undefined) return { same: theirs === sha256, by: "checksum" };
-  const read = size <= readBackMaxBytes ? await readBack(session, path) : undefined;
-  return read ? { same: read.sha256 === sha256, by: "read-back" } : { same: true, by: "size" };
 }

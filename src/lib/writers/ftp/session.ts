@@ -9,6 +9,8 @@ export interface FtpServerFacts {
   passive?: "EPSV" | "PASV";
   /** Commands that the server does not know. */
   readonly unknown: Set<string>;
+  /** When each folder was last looked through for old temporary files, in milliseconds since the epoch. */
+  readonly swept: Map<string, number>;
 }
 
 export interface FtpSessionContext {
@@ -20,7 +22,10 @@ export interface FtpSessionContext {
   idleTimeoutMs: number;
 }
 
-type PlaceDetails = Omit<Partial<FtpErrorPlace>, "where" | "secrets" | "step" | "utf8">;
+export interface PlaceDetails extends Omit<Partial<FtpErrorPlace>, "where" | "secrets" | "step" | "utf8"> {
+  /** How much longer than usual the reply may take. */
+  extraMs?: number;
+}
 
 /** How long a reply may lag behind the data connection that the server has cut because of it. */
 const lateReplyMs = 300;
@@ -34,6 +39,8 @@ export class FtpSession implements PooledSession {
   /** Lines of FEAT (RFC 2389): name in upper case → parameters. */
   readonly features = new Map<string, string>();
   utf8 = false;
+  /** What HASH computes in this session, once it was told. */
+  hashOption: string | undefined;
   /** The connection's root as an absolute path without a slash at its end. */
   root = "";
   /** Replies since somebody took the session: 0 tells that nothing was done with it yet. */
@@ -64,7 +71,13 @@ export class FtpSession implements PooledSession {
 
   /** Sends one command. Refusals are replies too; only 421 and a lost connection throw. */
   ask(command: string, step: FtpStep, details: PlaceDetails = {}): Promise<FtpReply> {
-    return this.run(() => this.#client.sendIgnoringError(command), step, details);
+    const send = () => {
+      const answer = this.#client.sendIgnoringError(command);
+      const { ftp } = this.#client;
+      if (details.extraMs) ftp.socket.setTimeout(ftp.timeout + details.extraMs);
+      return answer;
+    };
+    return this.run(send, step, details);
   }
 
   /**
@@ -171,7 +184,7 @@ export class FtpSession implements PooledSession {
     this.#end(reason ?? new Error("The session was closed"));
   }
 
-  #place(step: FtpStep, details: PlaceDetails): FtpErrorPlace {
+  #place(step: FtpStep, { extraMs: _, ...details }: PlaceDetails): FtpErrorPlace {
     const { where, secrets } = this.context;
     return { ...details, step, where, secrets, utf8: this.utf8 };
   }

@@ -1,15 +1,15 @@
-import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { DeliveryError } from "../../errors";
 import type { DataSource } from "../../types";
+import { type DigestAlgorithm, type Fingerprint, type RunningDigests, runningDigests } from "../digests";
 import { openReading, unreadable } from "../publication";
-import { openDataConnection, secured } from "./data-connection";
+import { openDataConnection, secured, watch } from "./data-connection";
 import type { FtpReply } from "./errors";
 import type { FtpSession } from "./session";
 
 /** How far an upload came. After a failure it decides what has to be found out or cleaned up. */
-export interface Upload {
+export interface Upload extends Fingerprint {
   /**
    * - `nothing`: the server holds nothing of it
    * - `asked`: it was asked to take it, and may have opened the file
@@ -18,17 +18,23 @@ export interface Upload {
    * - `stored`: it said that it holds all of it
    */
   stage: "nothing" | "asked" | "partial" | "sent" | "stored";
-  bytes: number;
-  sha256: string;
+  /** Whether it was the source that broke off. */
+  sourceFailed?: boolean;
 }
 
 export interface UploadContext {
   signal: AbortSignal;
   onProgress: (bytes: number) => void;
+  /** What to compute of the content besides its SHA-256. */
+  digests: readonly DigestAlgorithm[];
+  /** The name for sentences: that of the target, where `path` is a temporary one. */
+  shown: string;
+  /** So many of the first bytes are there already. They are read, for the digests, and not sent. */
+  resumeAt?: number;
 }
 
 /**
- * Sends the whole source to `path`.
+ * Sends the source to `path`, as a whole or from `resumeAt` on.
  * @returns the server's last reply; one from 400 on when it refused before a byte was sent
  * @throws DeliveryError the source's own when the source failed
  */
@@ -37,29 +43,39 @@ export async function store(
   path: string,
   source: DataSource,
   upload: Upload,
-  { signal, onProgress }: UploadContext,
+  { signal, onProgress, digests, shown, resumeAt = 0 }: UploadContext,
 ): Promise<FtpReply> {
   const reading = await openReading(source, signal);
   const { stream } = reading;
   // It may fail while nobody reads yet; the reader is told then.
   stream.on("error", ignore);
+  const running = runningDigests(digests);
+  const pass: Pass = { stream, chunks: stream[Symbol.asyncIterator](), running };
+  const know = () => {
+    const sha256 = reading.sha256();
+    Object.assign(upload, { bytes: reading.bytes, sha256, digests: { ...running.digests(), sha256 } });
+  };
   let socket: Socket | undefined;
   try {
+    // Before the server waits for data: reading may take longer than its patience.
+    if (resumeAt > 0) pass.first = await skip(pass, upload, resumeAt);
     const data = await openDataConnection(session);
     socket = data;
     upload.stage = "asked";
-    const details = { path, folderExists: true };
+    const command = resumeAt > 0 ? await resumeCommand(session, path, resumeAt) : "STOR";
+    if (resumeAt > 0) onProgress(resumeAt);
+    const details = { path: shown, folderExists: true };
     const reply = await session.transfer(
-      `STOR ${path}`,
-      () => send(session, data, stream, upload, onProgress),
+      `${command} ${path}`,
+      () => send(session, data, pass, upload, onProgress),
       "store",
       details,
     );
     upload.stage = reply.code < 400 ? "stored" : "nothing";
-    if (upload.stage === "stored") Object.assign(upload, { bytes: reading.bytes, sha256: reading.sha256() });
+    if (upload.stage === "stored") know();
     return reply;
   } catch (error) {
-    if (upload.stage === "sent") Object.assign(upload, { bytes: reading.bytes, sha256: reading.sha256() });
+    if (upload.stage === "sent") know();
     // An orderly end would tell the server that the file is complete. TLS has its own end for that.
     if (socket && !("encrypted" in socket)) socket.resetAndDestroy();
     throw error;
@@ -69,22 +85,53 @@ export async function store(
   }
 }
 
+/**
+ * REST and STOR write the same bytes to the same place, should the lost session still be writing there
+ * (RFC 3659 §5); some servers know only APPE.
+ */
+async function resumeCommand(session: FtpSession, path: string, resumeAt: number): Promise<string> {
+  const reply = await session.ask(`REST ${resumeAt}`, "store", { path });
+  return reply.code < 400 ? "STOR" : "APPE";
+}
+
+/** One pass over the source. */
+interface Pass {
+  stream: Readable;
+  chunks: AsyncIterator<Uint8Array>;
+  running: RunningDigests;
+  /** What was read already and has to be sent before the rest. */
+  first?: Uint8Array;
+}
+
+/** @returns what comes after the first `bytes` in the last chunk that was read */
+async function skip(pass: Pass, upload: Upload, bytes: number): Promise<Uint8Array> {
+  let left = bytes;
+  while (left > 0) {
+    const chunk = await nextChunk(pass, upload);
+    if (!chunk) return new Uint8Array();
+    pass.running.update(chunk);
+    if (chunk.length > left) return chunk.subarray(left);
+    left -= chunk.length;
+  }
+  return new Uint8Array();
+}
+
 async function send(
   session: FtpSession,
   socket: Socket,
-  stream: Readable,
+  pass: Pass,
   upload: Upload,
   onProgress: (bytes: number) => void,
 ): Promise<void> {
   upload.stage = "partial";
   const { waiting, stop } = watch(session, socket);
   // A source that is slow to give its next bytes must not hide that nobody takes them any more.
-  socket.once("close", () => stream.destroy());
+  socket.once("close", () => pass.stream.destroy());
   // Unread TLS tickets would turn our close into a reset, which can cost the last bytes.
   socket.resume();
   try {
     await waiting(secured(socket));
-    for await (const chunk of content(stream, socket)) {
+    for await (const chunk of content(pass, upload, socket)) {
       if (!socket.write(chunk)) await waiting(drained(socket));
       onProgress(chunk.length);
     }
@@ -102,15 +149,25 @@ async function send(
 }
 
 /** The source's chunks. Its own error comes as a `DeliveryError`, the connection's as it is. */
-async function* content(stream: Readable, socket: Socket): AsyncGenerator<Uint8Array> {
+async function* content(pass: Pass, upload: Upload, socket: Socket): AsyncGenerator<Uint8Array> {
+  if (pass.first?.length) yield pass.first;
+  for (;;) {
+    const chunk = await nextChunk(pass, upload, socket);
+    if (!chunk) return;
+    pass.running.update(chunk);
+    yield chunk;
+  }
+}
+
+async function nextChunk({ chunks }: Pass, upload: Upload, socket?: Socket): Promise<Uint8Array | undefined> {
+  const isClosed = () => socket?.destroyed || socket?.writableEnded;
   try {
-    for await (const chunk of stream) {
-      if (socket.destroyed || socket.writableEnded) throw closedEarly(socket);
-      yield chunk;
-    }
+    const { done, value } = await chunks.next();
+    if (socket && isClosed()) throw closedEarly(socket);
+    return done ? undefined : value;
   } catch (error) {
-    if (error instanceof DeliveryError) throw error;
-    if (socket.destroyed || socket.writableEnded) throw closedEarly(socket);
+    if (socket && isClosed() && !(error instanceof DeliveryError)) throw closedEarly(socket);
+    upload.sourceFailed = true;
     throw unreadable(error);
   }
 }
@@ -127,50 +184,10 @@ function drained(socket: Socket): Promise<void> {
   });
 }
 
-/**
- * Fails what waits for the network when no byte moves for the session's idle time. Time in which the
- * source has nothing to give does not count: a source has its own limit.
- */
-function watch(session: FtpSession, socket: Socket) {
-  let waits = false;
-  socket.setTimeout(session.context.idleTimeoutMs);
-  socket.on("timeout", () => {
-    if (waits) socket.destroy(new Error("Timeout: the data connection stalled"));
-  });
-  return {
-    async waiting(work: Promise<void>): Promise<void> {
-      waits = true;
-      await work;
-      waits = false;
-    },
-    stop: () => socket.setTimeout(0),
-  };
-}
-
 function closedEarly(socket: Socket): Error {
   return (
     socket.errored ?? Object.assign(new Error("The data connection was closed early"), { code: "ECONNRESET" })
   );
-}
-
-/**
- * The SHA-256 of a file on the server, found by reading it back; undefined when the server does not let us.
- * @throws DeliveryError
- */
-export async function readBack(session: FtpSession, path: string): Promise<{ sha256: string } | undefined> {
-  const socket = await openDataConnection(session);
-  const hash = createHash("sha256");
-  const { waiting, stop } = watch(session, socket);
-  const receive = async () => {
-    for await (const chunk of socket) hash.update(chunk);
-  };
-  try {
-    const reply = await session.transfer(`RETR ${path}`, () => waiting(receive()), "read", { path });
-    return reply.code < 400 ? { sha256: hash.digest("hex") } : undefined;
-  } finally {
-    stop();
-    socket.destroy();
-  }
 }
 
 function ignore(): void {}

@@ -1,12 +1,12 @@
 import { DeliveryError } from "../../errors";
 import { capitalised } from "../../quotation";
+import { digestOf } from "../publication";
 import { emptyUpload, type Job, pathsOf } from "./job";
-import { fileState, isFolder, makeFolders, serverSha256 } from "./remote-files";
+import { fileState, isFolder, makeFolders } from "./remote-files";
+import { findResumePoint } from "./resume";
 import type { FtpSession } from "./session";
 import { store } from "./transfer";
-
-/** Larger files would keep the server silent for longer than a session may be. */
-const hashMaxBytes = 1024 * 1024 * 1024;
+import { wantedDigests } from "./verify";
 
 /** How servers refuse an upload into a missing folder: RFC 959 says 553, most say 550. */
 const perhapsNoFolder = new Set([550, 553]);
@@ -19,17 +19,37 @@ const perhapsTheName = new Set([501, 504, 550, 551, 553]);
  * @throws DeliveryError
  */
 export async function upload(session: FtpSession, job: Job): Promise<void> {
-  const { folder, final, upload: path } = pathsOf(session, job);
-  let reply = await send(session, job, path);
+  job.resumedAt ??= await findResumePoint(session, job);
+  if (job.resumedAt > 0 && (await goOn(session, job, job.resumedAt))) return;
+  job.resumedAt = 0;
+  const { folder, final, temporary } = pathsOf(session, job);
+  let reply = await send(session, job);
   if (perhapsNoFolder.has(reply.code) && (await provideFolder(session, job, folder))) {
-    reply = await send(session, job, path);
+    reply = await send(session, job);
   }
   if (reply.code < 400) return;
   if (!job.direct && perhapsTheName.has(reply.code) && (await isFree(session, final))) {
+    if (job.leftover) await session.ask(`DELE ${temporary}`, "remove", { path: final });
     startDirectly(job, "The server did not take the temporary name, so the file was written under its own.");
     return upload(session, job);
   }
-  throw session.refusal(reply, "store", { path, folderExists: true });
+  throw session.refusal(reply, "store", { path: final, folderExists: true });
+}
+
+/** @returns whether the server has all of it now */
+async function goOn(session: FtpSession, job: Job, resumeAt: number): Promise<boolean> {
+  const { source, context } = job;
+  const share = `${resumeAt} of ${source.size} bytes were at the server already, from an earlier attempt`;
+  if (resumeAt === source.size) {
+    const content = await digestOf(source, context.signal, wantedDigests(session, job));
+    job.upload = { ...content, stage: "stored" };
+  } else if ((await send(session, job, resumeAt)).code >= 400) {
+    // The server may keep it in mind for the next upload.
+    await session.ask("REST 0", "store", { path: pathsOf(session, job).final });
+    return false;
+  }
+  job.notes.push(`${share}.`);
+  return true;
 }
 
 /**
@@ -61,46 +81,19 @@ export function startDirectly(job: Job, note: string): void {
   job.notes.push(note);
 }
 
-function send(session: FtpSession, job: Job, path: string) {
+function send(session: FtpSession, job: Job, resumeAt = 0) {
+  const { upload: path, final: shown } = pathsOf(session, job);
   const { signal, onProgress } = job.context;
   // A second pass does not make more of the content.
   const progress = job.progressTold ? () => {} : onProgress;
   return store(session, path, job.source, job.upload, {
     signal,
+    shown,
+    resumeAt,
+    digests: wantedDigests(session, job),
     onProgress: (bytes) => {
       job.progressTold = true;
       progress(bytes);
     },
   });
-}
-
-/**
- * Compares what the server holds with what was read: 226 proves nothing, as the end of a file is only the
- * closing of a connection.
- * @throws DeliveryError `unavailable` when they differ
- */
-export async function checkUpload(session: FtpSession, job: Job): Promise<void> {
-  if (job.options.verify === "none") return;
-  const { upload: path } = pathsOf(session, job);
-  const { bytes, sha256 } = job.upload;
-  const state = await fileState(session, path);
-  if (typeof state !== "number") {
-    job.notes.push("The server tells no size, so nothing but its own word shows that all bytes arrived.");
-    return;
-  }
-  if (state !== bytes) throw damaged(job, `holds ${state} of ${bytes} bytes`, "SIZE_MISMATCH");
-  const theirs = bytes <= hashMaxBytes ? await serverSha256(session, path) : undefined;
-  if (theirs !== undefined && theirs !== sha256) {
-    throw damaged(job, "has another SHA-256 for the content", "CHECKSUM_MISMATCH");
-  }
-  job.verified = theirs === undefined ? "size" : "checksum";
-}
-
-function damaged({ connection, folders, leaf }: Job, what: string, code: string): DeliveryError {
-  const name = [...folders, leaf].join("/");
-  return new DeliveryError(
-    "unavailable",
-    `${capitalised(connection.description)} ${what} of ${name}: the upload was damaged on its way.`,
-    { code, maxAttempts: 3 },
-  );
 }

@@ -57,7 +57,9 @@ async function skipIdentical(
   if (ours.bytes !== theirs) return undefined;
   const there = await readBack(session, pathsOf(session, job).final, theirs);
   if (there !== ours.sha256) return undefined;
-  return { location: locationOf(job), outcome: "skipped", ...ours, verified: "read-back", notes: job.notes };
+  const { bytes, sha256 } = ours;
+  const location = locationOf(job);
+  return { location, outcome: "skipped", bytes, sha256, verified: "read-back", notes: job.notes };
 }
 
 function cannotTell(job: Job): DeliveryError {

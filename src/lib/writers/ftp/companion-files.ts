@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { classifyCommonError } from "../../errors";
+import type { DataSource } from "../../types";
+import { type Companion, companionFailed, companionsOf } from "../companions";
+import { emptyUpload, type Job, locationOf, pathsOf } from "./job";
+import { move } from "./publish";
+import { fileState } from "./remote-files";
+import type { FtpSession } from "./session";
+import { store } from "./transfer";
+
+/**
+ * Writes what belongs beside the content, each under a temporary name first. A repeat replaces it by the same.
+ * @throws DeliveryError
+ */
+export async function writeCompanions(session: FtpSession, job: Job): Promise<void> {
+  for (const companion of companionsOf(job.companions, job.request, job.leaf, job.upload)) {
+    try {
+      await writeCompanion(session, job, companion);
+    } catch (error) {
+      const known = classifyCommonError(error, session.context.where);
+      throw known ? companionFailed(known, locationOf(job), companion.leaf) : error;
+    }
+  }
+}
+
+async function writeCompanion(session: FtpSession, job: Job, companion: Companion): Promise<void> {
+  const { folder } = pathsOf(session, job);
+  const final = `${folder}/${companion.leaf}`;
+  const temporary = `${folder}/${companion.temporaryLeaf}`;
+  if (!job.direct) {
+    job.pending = companion.temporaryLeaf;
+    await send(session, job, companion, temporary);
+    if (await replace(session, temporary, final)) {
+      job.pending = undefined;
+      return;
+    }
+    await session.ask(`DELE ${temporary}`, "remove", { path: final });
+    job.pending = undefined;
+  }
+  await send(session, job, companion, final);
+}
+
+/** A file of that name is ours or of no more use: the content that it spoke of is gone. */
+async function replace(session: FtpSession, temporary: string, final: string): Promise<boolean> {
+  if (await move(session, temporary, final)) return true;
+  const removed = await session.ask(`DELE ${final}`, "remove", { path: final });
+  return removed.code < 400 && (await move(session, temporary, final));
+}
+
+async function send(session: FtpSession, job: Job, { leaf, text }: Companion, path: string): Promise<void> {
+  const { folder } = pathsOf(session, job);
+  const shown = `${folder}/${leaf}`;
+  const { signal } = job.context;
+  const upload = { ...emptyUpload };
+  const context = { signal, onProgress: () => {}, digests: [], shown };
+  const reply = await store(session, path, textSource(leaf, text), upload, context);
+  if (reply.code >= 400) throw session.refusal(reply, "store", { path: shown, folderExists: true });
+  const held = await fileState(session, path, shown);
+  const bytes = Buffer.byteLength(text);
+  if (job.options.verify !== "none" && typeof held === "number" && held !== bytes) {
+    const reason = Object.assign(new Error(`It holds ${held} of ${bytes} bytes.`), { code: "ECONNRESET" });
+    throw session.failure(reason, "store", { path: shown });
+  }
+}
+
+function textSource(name: string, text: string): DataSource {
+  const bytes = Buffer.from(text);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return {
+    name,
+    contentType: undefined,
+    size: bytes.length,
+    sha256,
+    read: async () => ({
+      stream: Readable.from(bytes.length > 0 ? [bytes] : []),
+      bytes: bytes.length,
+      sha256: () => sha256,
+    }),
+  };
+}
