@@ -16,6 +16,13 @@ export * from "./notifiers/messages";
 export * from "./options";
 export * from "./schedule";
 export * from "./sources";
+export {
+  type BullmqStoreOptions,
+  type PostgresQueueStoreOptions,
+  type RedisStoreOptions,
+  readBullmqStoreOptions,
+} from "./store/bullmq/options";
+export { createBullmqStore } from "./store/bullmq/store";
 export type * from "./store/delivery-store";
 export { createMemoryStore } from "./store/memory";
 export { type MongoStoreOptions, readMongoStoreOptions } from "./store/mongo/options";

@@ -55,6 +55,8 @@ const refused: [Folder, string, unknown, Record<string, unknown>, RegExp][] = [
     /at most 10/,
   ],
   ["s3-writer", "lifecycleDays", "x", { createBucket: true, lifecycle: true }, /^Move after: /],
+  ["store", "database", "", { kind: "postgresql-queue" }, /^Database: fill this in/],
+  ["store", "database", "deliveries", { kind: "redis" }, /^Database: Redis numbers its databases/],
   ["ftp-writer", "path", "", {}, /fill this in/],
   [
     "ftp-writer",
@@ -128,6 +130,9 @@ const accepted: [Folder, string, unknown, Record<string, unknown>][] = [
   ["ftp-connection", "host", "192.0.2.7", {}],
   ["smtp-connection", "from", "Deliveries <deliveries@example.com>", {}],
   ["s3-connection", "roleArn", "", { authentication: "keys" }],
+  ["store", "database", "", { kind: "redis" }],
+  ["store", "database", "15", { kind: "redis" }],
+  ["store", "database", "", { kind: "memory" }],
 ];
 
 describe("validators", () => {

@@ -1,7 +1,9 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import {
+  type BullmqStoreOptions,
   createAbsentSpool,
+  createBullmqStore,
   createMemoryStore,
   createMongoStore,
   createServerStore,
@@ -9,6 +11,7 @@ import {
   DeliveryError,
   type DeliveryStore,
   type MongoStoreOptions,
+  readBullmqStoreOptions,
   readMongoStoreOptions,
   readOptions,
   readServerStoreOptions,
@@ -27,23 +30,36 @@ interface Shared {
 export type Settings =
   | { kind: "memory" }
   | (Shared & { kind: "sql"; server: ServerStoreOptions })
+  | (Shared & { kind: "bullmq"; server: BullmqStoreOptions })
   | (Shared & { kind: "mongodb"; server: MongoStoreOptions });
 
-const kinds = ["postgresql", "mysql", "mongodb", "sql-server", "oracle", "memory"] as const;
+const kinds = [
+  ...(["postgresql", "redis", "postgresql-queue", "mysql", "mongodb"] as const),
+  ...(["sql-server", "oracle", "memory"] as const),
+];
 const absolute = { pattern: /^(\/|[a-z]:[\\/]|\\\\)/i, must: "an absolute path" };
 
 /** @throws DeliveryError `invalid` that lists every problem */
 export function readSettings(input: object): Settings {
   const kind = readOptions("Delivery store", input, (options) => options.choice("kind", kinds, "postgresql"));
   if (kind === "memory") return { kind };
-  const server =
-    kind === "mongodb"
-      ? ({ kind, server: readMongoStoreOptions(input) } as const)
-      : ({ kind: "sql", server: readServerStoreOptions(input) } as const);
+  const server = readServer(kind, input);
   const spoolFolder = readOptions("Delivery store", input, (options) =>
     options.optionalString("spoolFolder", absolute),
   );
   return { ...server, spoolFolder };
+}
+
+function readServer(kind: Exclude<(typeof kinds)[number], "memory">, input: object) {
+  switch (kind) {
+    case "mongodb":
+      return { kind, server: readMongoStoreOptions(input) } as const;
+    case "redis":
+    case "postgresql-queue":
+      return { kind: "bullmq", server: readBullmqStoreOptions(input) } as const;
+    default:
+      return { kind: "sql", server: readServerStoreOptions(input) } as const;
+  }
 }
 
 export interface EngineContext {
@@ -69,9 +85,14 @@ function createStore(
   { kind, server }: Exclude<Settings, { kind: "memory" }>,
   onNotice: (notice: string) => void,
 ): DeliveryStore {
-  return kind === "mongodb"
-    ? createMongoStore(server, { onNotice })
-    : createServerStore(server, { onNotice });
+  switch (kind) {
+    case "mongodb":
+      return createMongoStore(server, { onNotice });
+    case "bullmq":
+      return createBullmqStore(server, { onNotice });
+    case "sql":
+      return createServerStore(server, { onNotice });
+  }
 }
 
 /** As many ended deliveries as a file bears, with their content, are too much for memory. */

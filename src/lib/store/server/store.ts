@@ -1,3 +1,4 @@
+import type { StoreBackend } from "../backend";
 import type { DeliveryStore } from "../delivery-store";
 import { createLazyBackend } from "../lazy-backend";
 import { createLeaseStore } from "../lease-store";
@@ -27,26 +28,28 @@ export function createServerStore(
   options: ServerStoreOptions,
   { now, onNotice = () => {} }: ServerStoreContext = {},
 ): DeliveryStore {
-  const backend = createLazyBackend(async () => {
-    const database = await openServerDatabase(options);
-    try {
-      const { label, clock } = serverKinds[options.kind];
-      const server = `${label} at ${options.host}`;
-      await checkClock(
-        () => readNumber(database, clock, "at"),
-        { server, leaseMs: options.leaseMs },
-        onNotice,
-      );
-      await checkDurability(database, options, onNotice);
-      await migrate(database);
-    } catch (error) {
-      await database.close();
-      throw error;
-    }
-    return createSqlBackend(database);
-  });
+  const backend = createLazyBackend(() => openServerBackend(options, onNotice));
   const { leaseMs } = options;
   return createLeaseStore(backend, { ...(now && { now }), leaseMs, lookEveryMs });
+}
+
+/** @throws DeliveryError `local` when the database cannot be reached or used */
+export async function openServerBackend(
+  options: ServerStoreOptions,
+  onNotice: (notice: string) => void,
+): Promise<StoreBackend> {
+  const database = await openServerDatabase(options);
+  try {
+    const { label, clock } = serverKinds[options.kind];
+    const server = `${label} at ${options.host}`;
+    await checkClock(() => readNumber(database, clock, "at"), { server, leaseMs: options.leaseMs }, onNotice);
+    await checkDurability(database, options, onNotice);
+    await migrate(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return createSqlBackend(database);
 }
 
 async function checkDurability(
