@@ -5,16 +5,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createServerStore, type DeliveryStore, type ServerStoreOptions } from "../../src/lib";
+import type { DeliveryStore } from "../../src/lib";
 import { draftOf } from "../lib/store/contract";
-import type { DatabaseServer } from "../support/database-server";
 import { mariadbPath, startMariadb } from "../support/mariadb";
 import { postgresPath, startPostgres } from "../support/postgres";
+import { redisPath, startRedis } from "../support/redis";
 import { requireTool } from "../support/required";
+import { openSharedStore, type SharedStoreOptions } from "../support/shared-store";
 import type { WorkerLine, WorkerTask } from "../support/store-worker";
 
 const leaseMs = 15_000;
-const deliveries = 500;
 const workerFile = path.join(__dirname, "../support/store-worker.ts");
 
 let folder: string;
@@ -58,8 +58,8 @@ async function until(what: string, limitMs: number, holds: () => Promise<boolean
   }
 }
 
-async function fill(options: ServerStoreOptions, logFile: string) {
-  const store = createServerStore(options);
+async function fill(options: SharedStoreOptions, logFile: string, deliveries: number) {
+  const store = openSharedStore(options);
   stores.push(store);
   writeFileSync(logFile, "");
   const ids = Array.from({ length: deliveries }, () => draftOf().id);
@@ -86,28 +86,59 @@ function countById(lines: readonly WorkerLine[], did: WorkerLine["did"]): Map<st
   return counts;
 }
 
+/** What can be done to a server, whatever it is. */
+interface Server {
+  createDatabase(): Promise<SharedStoreOptions> | SharedStoreOptions;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function startPostgresQueues(): Promise<Server> {
+  const server = await startPostgres();
+  const createDatabase = async () => ({
+    ...(await server.createDatabase()),
+    kind: "postgresql-queue" as const,
+  });
+  return { ...server, createDatabase };
+}
+
+const few = { processes: 2, kills: 1, deliveries: 500 };
+const many = { processes: 4, kills: 3, deliveries: 500 };
+const shared = { processes: 3, kills: 2, deliveries: 300 };
 const servers = [
-  { name: "PostgreSQL", tool: "postgresql", program: postgresPath, start: () => startPostgres() },
-  { name: "MariaDB", tool: "mariadb-server", program: mariadbPath, start: startMariadb },
+  {
+    ...{ name: "PostgreSQL", tool: "postgresql", program: postgresPath },
+    ...{ start: (): Promise<Server> => startPostgres(), cases: [few, many] },
+  },
+  {
+    ...{ name: "MariaDB", tool: "mariadb-server", program: mariadbPath },
+    ...{ start: (): Promise<Server> => startMariadb(), cases: [few, many] },
+  },
+  {
+    ...{ name: "Redis", tool: "redis-server", program: redisPath },
+    ...{ start: (): Promise<Server> => startRedis(), cases: [shared] },
+  },
+  {
+    ...{ name: "PostgreSQL with queues", tool: "postgresql", program: postgresPath },
+    ...{ start: startPostgresQueues, cases: [shared] },
+  },
 ];
 
-for (const { name, tool, start } of servers.filter(({ tool, program }) => requireTool(tool, program))) {
+for (const { name, start, cases } of servers.filter(({ tool, program }) => requireTool(tool, program))) {
   describe(name, () => {
-    let server: DatabaseServer;
+    let server: Server;
     beforeAll(async () => {
       server = await start();
     });
     afterAll(() => server?.stop());
 
-    test.each([
-      { processes: 2, kills: 1 },
-      { processes: 4, kills: 3 },
-    ])(
+    test.each(cases)(
       "$processes processes do $kills kills and a restart of the server",
-      async ({ processes, kills }) => {
-        const logFile = path.join(folder, `${tool}-${processes}.log`);
+      async ({ processes, kills, deliveries }) => {
+        const logFile = path.join(folder, `${name}-${processes}.log`);
         const options = { ...(await server.createDatabase()), leaseMs };
-        const { store, ids } = await fill(options, logFile);
+        const { store, ids } = await fill(options, logFile, deliveries);
         const task = { options, queue: "writer", logFile, workMs: 30 * processes };
         const crew = Array.from({ length: processes }, () => startWorker(task));
         const begun = () => countById(linesOf(logFile), "start").size;
@@ -147,5 +178,34 @@ for (const { name, tool, start } of servers.filter(({ tool, program }) => requir
       },
       240_000,
     );
+
+    // Leases are the same everywhere; here locks of BullMQ end as well.
+    if (!cases.includes(shared)) return;
+    test("what a process has in its hands when it stands still is delivered once, by another one", async () => {
+      const logFile = path.join(folder, `${name}-blocked.log`);
+      const options = { ...(await server.createDatabase()), leaseMs: 4_000 };
+      const { store, ids } = await fill(options, logFile, 12);
+      const task = { options, queue: "writer", logFile, workMs: 1_000 };
+      const still = startWorker({ ...task, blockedMs: 9_000 });
+      await until("one stands still", 60_000, async () =>
+        linesOf(logFile).some(({ did }) => did === "start"),
+      );
+      startWorker(task);
+      await until("all is delivered", 90_000, async () => (await store.counts()).delivered === ids.size);
+      const begun = linesOf(logFile).find(({ did, pid }) => did === "start" && pid === still.pid);
+      const wakesAt = (begun?.at ?? 0) + 9_000;
+      await until("it goes on", 30_000, async () => Date.now() > wakesAt + 3_000);
+      await until("all is announced", 60_000, async () => {
+        return new Set(countById(linesOf(logFile), "announce").keys()).size === ids.size;
+      });
+      const lines = linesOf(logFile);
+      const takenOver = lines.find(
+        ({ did, id, pid }) => did === "end" && id === begun?.id && pid !== still.pid,
+      );
+      expect(takenOver).toBeDefined();
+      for (const did of ["end", "announce"] as const) {
+        expect([...countById(lines, did)].filter(([, count]) => count > 1)).toEqual([]);
+      }
+    }, 240_000);
   });
 }

@@ -59,7 +59,8 @@ export function createQueuedBackend(
     } else if (owner === null) {
       await queueAgain(id, claimableAt);
     } else if (owner === undefined && queue !== undefined) {
-      await attempt(() => tickets.keep(queue, id));
+      // The record is what counts: a slow queue must not make the next extension late.
+      void attempt(() => tickets.keep(queue, id));
     }
   };
 
@@ -92,9 +93,15 @@ export function createQueuedBackend(
       return holder;
     },
     async change(change) {
-      const result = await records.change(change);
-      await follow(change, result);
-      return result;
+      try {
+        const result = await records.change(change);
+        await follow(change, result);
+        return result;
+      } catch (error) {
+        // Nobody knows whether the claim was made: the ticket comes back when its lock has ended.
+        if (change.set.owner) drawn.delete(change.id);
+        throw error;
+      }
     },
     async claimable(queue, nowMs, limit) {
       if (limit <= 0) return [];

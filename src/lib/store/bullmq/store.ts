@@ -89,14 +89,21 @@ async function openPostgres(
     ReturnType<typeof bullmq.createPostgresBackend>,
     typeof connection
   > = bullmq.createPostgresBackend;
-  const root = create("deliveries", { ...ticketOptions(options.leaseMs), connection });
-  root.on("error", () => {});
-  try {
-    await root.waitUntilReady();
-    return { records, tickets: createTickets(root, options), classify };
-  } catch (error) {
-    await Promise.all([root.close().catch(() => {}), records.close()]);
-    throw classify(error).error;
+  for (let tries = 1; ; tries++) {
+    const root = create("deliveries", { ...ticketOptions(options.leaseMs), connection });
+    root.on("error", () => {});
+    const tickets = createTickets(root, options);
+    try {
+      await root.waitUntilReady();
+      return { records, tickets, classify };
+    } catch (thrown) {
+      await tickets.close().catch(() => {});
+      const { error, passes } = classify(thrown);
+      // Others that come to an empty database at the same time make its schema one after the other.
+      if (passes && tries < 3) continue;
+      await records.close();
+      throw error;
+    }
   }
 }
 

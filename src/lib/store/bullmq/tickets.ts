@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { IQueueBackend, MinimalJob, QueueBaseOptions } from "bullmq";
 import { DeliveryError } from "../../errors";
 import { importOptionalPeer } from "../../optional-peer";
@@ -25,6 +26,7 @@ export interface Tickets {
 
 /** How often BullMQ looks for locks that have ended: it notices at the second look. */
 const stalledIntervalMs = 5_000;
+const closeWithinMs = 5_000;
 /** BullMQ keeps a log of events for each queue, which nobody reads here. */
 const keptEvents = 100;
 
@@ -98,7 +100,10 @@ export function createTickets(root: IQueueBackend, { leaseMs }: { leaseMs: numbe
       lookedAt.set(queue, nowMs);
       await of(queue).moveStalledJobsToWait();
     },
-    close: () => root.close(),
+    async close() {
+      // A server that has gone silent does not say goodbye either.
+      await Promise.race([root.close(), sleep(closeWithinMs, undefined, { ref: false })]);
+    },
   };
 }
 
