@@ -48,7 +48,7 @@ test("the message that a folder writer passes on keeps everything and gains the 
   });
   expect(await content("a.txt")).toBe("hello");
   await runtime.next("completed");
-  await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B" });
+  await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B, read back" });
 });
 
 test("its settings reach the writer", async () => {

@@ -48,7 +48,7 @@ test("the message that an FTP writer passes on keeps everything and gains the de
     location: `ftp://${servers.ftp.host}:${servers.ftp.port}/a.txt`,
     bytes: 5,
     sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
-    verified: "size",
+    verified: "read-back",
     notes: [],
     attempt: 1,
     attempts: [{ n: 1, startedAt: expect.any(String), elapsedMs: expect.any(Number) }],
@@ -58,7 +58,7 @@ test("the message that an FTP writer passes on keeps everything and gains the de
   });
   expect(await content("a.txt")).toBe("hello");
   await runtime.next("completed");
-  await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B" });
+  await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B, read back" });
 });
 
 test("a payload is content, whatever it looks like", async () => {
@@ -70,7 +70,7 @@ test("a payload is content, whatever it looks like", async () => {
 
 describe("the options of an FTP writer", () => {
   test("a temporary name, then the final one; the size is asked for", async () => {
-    await load({ path: "in/{{msg.topic}}/x.csv" });
+    await load({ path: "in/{{msg.topic}}/x.csv", verify: "size" });
     runtime.send("writer", { payload: "x", topic: "deep" });
     expect((await runtime.next("delivered")).delivery).toMatchObject({
       verified: "size",
@@ -94,6 +94,18 @@ describe("the options of an FTP writer", () => {
     await load({ path: "unseen.csv", verify: "none" });
     runtime.send("writer", { payload: "x" });
     expect((await runtime.next("delivered")).delivery.verified).toBe("none");
+  });
+
+  test("a checksum file and a done file beside the content", async () => {
+    await load({ path: "beside/x.csv", checksumFile: "md5", doneFile: "{{msg.topic}}.done" });
+    runtime.send("writer", { payload: "x", topic: "deep" });
+    await runtime.next("delivered");
+    expect((await readdir(path.join(servers.ftp.root, "beside"))).sort()).toEqual([
+      "deep.done",
+      "x.csv",
+      "x.csv.md5",
+    ]);
+    expect(await content("beside/x.csv.md5")).toBe("9dd4e461268c8034f5c8564e155c67a6  x.csv\n");
   });
 
   test("no folders of its own making", async () => {

@@ -43,7 +43,7 @@ describe("the message that an S3 writer passes on", () => {
     expect(stored("a.txt")?.settings.metadata).toMatchObject({ title: "A", n: "1", by: "night" });
     await runtime.next("completed");
     expect(runtime.received("caught")).toEqual([]);
-    await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B" });
+    await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B, checksum compared" });
   });
 
   test("holds the request and the response that came with it", async () => {

@@ -20,7 +20,11 @@ describe("the status of a writer", () => {
     await runtime.status("writer", /^sending \d+ %, [\d.]+ .?B\/s, 1 waiting$/);
     release();
     for (const topic of ["1", "2"]) expect((await runtime.next("delivered")).topic).toBe(topic);
-    await runtime.status("writer", { fill: "green", shape: "dot", text: "delivered large.bin, 25.2 MB" });
+    await runtime.status("writer", {
+      fill: "green",
+      shape: "dot",
+      text: "delivered large.bin, 25.2 MB, checksum compared",
+    });
   });
 
   test("a failed attempt is red until the next one works", async () => {
@@ -30,7 +34,7 @@ describe("the status of a writer", () => {
     await runtime.status("writer", { fill: "red", text: expect.stringMatching(/^failed: /) });
     servers.ftp.hook = undefined;
     runtime.send("writer", { payload: "x" });
-    await runtime.status("writer", { fill: "green", text: "delivered payload.txt, 1 B" });
+    await runtime.status("writer", { fill: "green", text: "delivered payload.txt, 1 B, read back" });
   });
 });
 

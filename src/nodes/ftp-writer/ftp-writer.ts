@@ -7,6 +7,9 @@ export default function register(RED: NodeAPI): void {
     type: "delivery-ftp-writer",
     connection: { type: "delivery-ftp-connection", label: "FTP connection" },
     createWriter: (connection, config) => createFtpWriter(connection, readFtpWriterOptions(config)),
-    readTemplates: ({ text }) => ({ target: text("path") || "{{source.name}}" }),
+    readTemplates: ({ text }) => ({
+      target: text("path") || "{{source.name}}",
+      attributes: { doneFile: text("doneFile") },
+    }),
   });
 }

@@ -1,5 +1,5 @@
 import type { Node, NodeStatus } from "node-red";
-import type { Delivery, DeliveryRunner, DeliveryStore, Progress } from "../../lib";
+import type { Delivery, DeliveryRunner, DeliveryStore, Progress, Verified } from "../../lib";
 
 const refreshEveryMs = 250;
 const longestText = 90;
@@ -11,13 +11,20 @@ export const statusOf = {
   waiting: (text: string): NodeStatus => ({ fill: "yellow", shape: "ring", text: shorten(text) }),
 };
 
+const checks: Record<Verified, string> = {
+  checksum: "checksum compared",
+  "read-back": "read back",
+  size: "size compared",
+  none: "not checked",
+};
+
 /** How the last delivery ended, as a status: short, as it stands between the nodes of a flow. */
 function statusOfResult({ state, receipt, error, writer }: Delivery): NodeStatus {
-  const { location = "", bytes = 0 } = receipt ?? {};
+  const { location = "", bytes = 0, verified = "none" } = receipt ?? {};
   switch (state) {
     case "delivered":
       if (writer.type === "delivery-notify") return statusOf.done(`sent to ${location}`);
-      return statusOf.done(`delivered ${lastSegment(location)}, ${formatBytes(bytes)}`);
+      return statusOf.done(`delivered ${lastSegment(location)}, ${formatBytes(bytes)}, ${checks[verified]}`);
     case "skipped":
       return statusOf.done(`skipped: ${lastSegment(location)} is there already`);
     case "cancelled":
