@@ -121,13 +121,13 @@ function transferLosses(impatient: Pick<FaultRow, "connection">): FaultRow[] {
       ...{ ends: "gave-up", attempts: { atLeast: 3 }, says: [cut, reset, short] },
     },
     {
-      // The server takes the end of the connection for the end of the file.
+      // The server takes the end of the connection for the end of the file; the client may notice first.
       ...{ phase, fault: "finish", proxy: { ...moment, do: "finish" } },
-      ...{ ends: "delivered", attempts: 2, says: [short] },
+      ...{ ends: "delivered", attempts: 2, says: [short, reset] },
     },
     {
       ...{ phase, fault: "finish each time", proxy: { ...moment, do: "finish", times: Infinity } },
-      ...{ ends: "gave-up", attempts: 3, says: [short] },
+      ...{ ends: "gave-up", attempts: 3, says: [short, reset] },
     },
     {
       ...{ phase, fault: "the rest is swallowed", proxy: { ...moment, do: { swallow: "client" } } },
