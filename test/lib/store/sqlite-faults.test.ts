@@ -98,6 +98,24 @@ test.each([
   expect(readdirSync(path.dirname(file)).filter((name) => name.includes(".damaged-"))).toHaveLength(1);
 });
 
+test("a file that is damaged while it is open is set aside, and nothing is acknowledged that is not kept", async () => {
+  const store = open();
+  // More than SQLite holds in memory.
+  const message = { payload: "x".repeat(100_000) };
+  await Promise.all(Array.from({ length: 100 }, () => store.accept(draftOf({ message }))));
+  writeFileSync(`${file}-wal`, "");
+  writeFileSync(file, Buffer.alloc(statSync(file).size, 7));
+  const error = await failureOf(store.list({}));
+  expect(error).toMatchObject({
+    kind: "local",
+    message: expect.stringMatching(/is damaged|not a SQLite file/),
+  });
+  const { delivery } = await store.accept(draftOf());
+  expect(notices).toEqual([expect.stringContaining("is damaged. It was set aside as")]);
+  await store.close();
+  expect(await idsOf(open())).toEqual([delivery.id]);
+});
+
 test("a file that somebody removes is written again, with all that was in it", async () => {
   const store = open();
   const before = await store.accept(draftOf());
