@@ -49,9 +49,9 @@ test.each(damages)(
     // It is not in the way of a new one either, and is forgotten in its time.
     expect((await store.accept(draftOf({ onceKey: "today" }))).duplicate).toBe(false);
     expect(await store.retryNow(damaged.id)).toBeUndefined();
-    await expect
-      .poll(async () => store.prune({ olderThanMs: 0, keep: 0 }).then(() => store.get(damaged.id)))
-      .toBeUndefined();
+    await poll(async () =>
+      store.prune({ olderThanMs: 0, keep: 0 }).then(() => store.get(damaged.id)),
+    ).toBeUndefined();
   },
 );
 
