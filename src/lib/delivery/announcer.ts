@@ -10,10 +10,12 @@ export interface AnnouncerOptions {
   announce: (delivery: Delivery) => void | Promise<void>;
   report: (error: unknown) => void;
   /**
-   * How long whoever was told gets to take over what it was told. Should the process die before that, the
-   * next one tells it again.
+   * How long whoever was told gets to begin with taking over what it was told. Should the process die before
+   * that, the next one tells it again.
    */
   settleMs: number;
+  /** Resolves when nobody is still taking it over. By default nobody takes longer than `settleMs`. */
+  takenOver?: ((delivery: Delivery) => Promise<void>) | undefined;
 }
 
 /** Tells of results, each once, and notes in the store that they were told. */
@@ -39,9 +41,11 @@ const longestPauseMs = 60_000;
 
 /** Results that nobody has announced for so long are left over: whoever had them was closed or killed. */
 export const leftOverMs = 60_000;
+/** The time is waited in so many parts: while the event loop is blocked, nobody can take anything over. */
+const settleParts = 10;
 
 export function createAnnouncer(options: AnnouncerOptions): Announcer {
-  const { store, whose, announce, report, settleMs } = options;
+  const { store, whose, announce, report, settleMs, takenOver = async () => {} } = options;
   const tellings = new Map<string, Telling>();
   const underWay = new Set<Promise<void>>();
   /** What is to be noted in a moment, by its timer. */
@@ -67,19 +71,20 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     forget(delivery, telling);
   };
 
-  const noteAfter = (delivery: Delivery, telling: Telling, delayMs: number): void => {
-    const noting = () => note(delivery, telling);
+  const noteAfter = (delivery: Delivery, telling: Telling, partMs: number, parts = settleParts): void => {
+    const noting = () => takenOver(delivery).then(() => note(delivery, telling));
     const timer = setTimeout(() => {
       later.delete(timer);
-      void track(noting().catch((error) => notNoted(delivery, telling, error)));
-    }, delayMs);
+      if (parts > 1) noteAfter(delivery, telling, partMs, parts - 1);
+      else void track(noting().catch((error) => notNoted(delivery, telling, error)));
+    }, partMs);
     later.set(timer, noting);
   };
 
   // Until it is noted, others may think that nobody has told it.
   const notNoted = (delivery: Delivery, telling: Telling, error: unknown): void => {
     report(error);
-    if (!closed) noteAfter(delivery, telling, storeRecoveryMs);
+    if (!closed) noteAfter(delivery, telling, storeRecoveryMs, 1);
   };
 
   const tellAfter = (delivery: Delivery, failures: number): void => {
@@ -126,7 +131,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
         throw error;
       }
       telling.state = "told";
-      if (settleMs > 0) noteAfter(delivery, telling, settleMs);
+      if (settleMs > 0) noteAfter(delivery, telling, settleMs / settleParts);
       else await note(delivery, telling).catch((error) => notNoted(delivery, telling, error));
     } catch (error) {
       report(error);

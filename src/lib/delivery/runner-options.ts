@@ -18,10 +18,12 @@ export interface RunnerOptions {
   /** Deliveries at a time. 4 by default. */
   concurrency?: number;
   /**
-   * How long whoever was told of a result gets to take it over. Should the process die before that, the
-   * result is told again. None by default.
+   * How long whoever was told of a result gets to begin with taking it over. Should the process die before
+   * that, the result is told again. None by default.
    */
   settleMs?: number;
+  /** Resolves when nobody is still taking a result over; asked after `settleMs`. */
+  takenOver?: (delivery: Delivery) => Promise<void>;
 }
 
 export interface RunnerEvents {

@@ -40,7 +40,7 @@ const cleanUpMs = 5_000;
  * failed until somebody lets it wait or gives it up.
  */
 export class DeliveryRunner extends EventEmitter<RunnerEvents> {
-  readonly #options: Required<RunnerOptions>;
+  readonly #options: Required<Omit<RunnerOptions, "takenOver">> & Pick<RunnerOptions, "takenOver">;
   readonly #owner = randomUUID();
   readonly #announcer: Announcer;
   readonly #running = new Map<string, Running>();

@@ -17,6 +17,7 @@ import type { KeptMessage } from "../shared/kept-message";
 import { resultMessage } from "../shared/result-message";
 import { createSayOnce } from "../shared/say-once";
 import { lastSegment, statusOf } from "../shared/status";
+import { takenOver, takeOver } from "../shared/taking-over";
 
 /** Who asks what becomes of a failed delivery. */
 export interface Caller {
@@ -72,6 +73,7 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
       store,
       whose: { decidedBy: node.id, states: ["gave-up"] },
       settleMs: takeOverMs,
+      takenOver,
       report: (error) => problems.say(toDeliveryError(error).message),
       async announce(delivery) {
         const caller = callers.get(delivery.id);
@@ -125,7 +127,9 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
 
   return {
     decide(policy, caller) {
-      const decision = decide(policy, caller).finally(() => underWay.delete(decision));
+      const decision = takeOver(caller.msg, () => decide(policy, caller)).finally(() =>
+        underWay.delete(decision),
+      );
       underWay.add(decision);
       return decision;
     },

@@ -18,6 +18,7 @@ import { resultMessage } from "./result-message";
 import { registerRunner } from "./runners";
 import { createSayOnce } from "./say-once";
 import { showWork, statusOf } from "./status";
+import { takenOver, takeOver } from "./taking-over";
 import { type Caller, type Done, type Send, tellResult } from "./tell-result";
 
 /** What a writer or a notifier brings along; the rest of a node's life is the same for all. */
@@ -43,7 +44,7 @@ interface Drafted {
 }
 
 const closeGraceMs = 5_000;
-/** The next node gets a message a few milliseconds later; a writer or a notify node then keeps it. */
+/** The next node gets a message a few milliseconds later; a writer or a notify node then begins to keep it. */
 export const takeOverMs = 1_000;
 
 /**
@@ -68,6 +69,7 @@ export function runDeliveries(
     attempt: work?.attempt ?? (() => Promise.reject(problem)),
     concurrency: work?.concurrency ?? 1,
     settleMs: takeOverMs,
+    takenOver,
     announce: async (delivery) => {
       const { live } = callers.get(delivery.id) ?? {};
       const message = await resultMessage(node, engine.spool, delivery, { property, live });
@@ -135,7 +137,9 @@ export function runDeliveries(
   node.on("input", (msg: NodeMessageInFlow, send, done) => {
     // It is done when its delivery has ended, unless it did not become one.
     const doneOnFailure: Done = (error) => error && done(error);
-    answer(node, { msg, done: doneOnFailure }, async () => accept(msg, { send: send as Send, done, msg }));
+    answer(node, { msg, done: doneOnFailure }, () =>
+      takeOver(msg, async () => accept(msg, { send: send as Send, done, msg })),
+    );
   });
 
   node.on("close", (_removed: boolean, done: () => void) => {

@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createBench, told } from "./runner-bench";
+
+let finish: () => void;
+let finished: Promise<void>;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  finished = new Promise((resolve) => {
+    finish = resolve;
+  });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  finish();
+});
+
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+/** Whoever is told takes it over for as long as the test says. */
+function slowlyTaken() {
+  const bench = createBench();
+  const takenOver = vi.fn(() => finished);
+  const start = () => bench.start({ settleMs: 1_000, takenOver });
+  return { ...bench, start, takenOver };
+}
+
+test("a result counts as told when whoever was told has taken it over, however long that takes", async () => {
+  const { store, start, accept, takenOver, announced } = slowlyTaken();
+  start();
+  const { id } = await accept();
+  await pass(900);
+  expect(takenOver).not.toHaveBeenCalled();
+  await pass(30_000);
+  expect(takenOver).toHaveBeenCalledTimes(1);
+  expect(await store.get(id)).toMatchObject({ state: "delivered", announced: false });
+  finish();
+  await pass(1);
+  expect(await store.get(id)).toMatchObject({ state: "delivered", announced: true });
+  expect(told(announced)).toEqual([`${id} delivered`]);
+});
+
+test("should the process die before that, the next one tells it again", async () => {
+  const { start, accept, announced } = slowlyTaken();
+  start();
+  const { id } = await accept();
+  await pass(30_000);
+  // As after a kill: nothing of the first runner is asked any more.
+  start();
+  await pass(1_000);
+  expect(told(announced)).toEqual([`${id} delivered`, `${id} delivered`]);
+});
+
+test("while nothing else can run, nobody's time to begin passes", async () => {
+  const { store, start, accept, takenOver } = slowlyTaken();
+  start();
+  const { id } = await accept();
+  await pass(1);
+  // One turn of the event loop in which a minute passes.
+  vi.setSystemTime(Date.now() + 60_000);
+  await vi.advanceTimersToNextTimerAsync();
+  expect(takenOver).not.toHaveBeenCalled();
+  expect(await store.get(id)).toMatchObject({ announced: false });
+});
