@@ -1,11 +1,21 @@
-import { readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { beforeEach, expect, test } from "vitest";
+import type { NodeMessage } from "node-red";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { createSpool } from "../../src/lib";
+import { keepMessage, restoreMessage } from "../../src/nodes/shared/kept-message";
 import { useRuntime } from "./support/runtime";
 import { credentialsOf, ends, ftpConnection, ftpWriter, retry, useServers } from "./support/servers";
 
 const servers = useServers();
 const runtime = useRuntime();
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "kept-message-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 beforeEach(async () => {
   servers.ftp.hook = undefined;
@@ -88,6 +98,36 @@ test("a large object and a large text come back as they were", async () => {
   const message = await runtime.next("delivered");
   expect(message.payload).toEqual(payload);
   expect(message.big).toBe("b".repeat(100_000));
+});
+
+test("a large object comes back also after a retry, with what is large in it, and lies in the spool", async () => {
+  let failures = 1;
+  servers.ftp.hook = (command) => (command === "STOR" && failures-- > 0 ? { reply: "450 Busy" } : undefined);
+  const rows = Array.from({ length: 5_000 }, (_, id) => ({
+    id,
+    $odd: { $bytes: "no" },
+    name: `customer ${id}`,
+  }));
+  const payload = { rows, deep: { text: "t".repeat(100_000), small: Buffer.from("small") } };
+  const table = { rows, deep: { text: "u".repeat(100_000) } };
+  runtime.send("writer", { payload, table });
+  const message = await runtime.next("delivered");
+  expect(message.delivery).toMatchObject({ attempt: 2 });
+  expect(message.table).toEqual(table);
+  expect(message.payload.rows).toEqual(rows);
+  expect(message.payload.deep.text).toBe(payload.deep.text);
+  expect(Buffer.from(message.payload.deep.small).toString()).toBe("small");
+  const { kept } = await keepMessage(
+    { _msgid: "1", table } as NodeMessage,
+    "delivery",
+    createSpool({ folder }),
+  );
+  expect(JSON.stringify(kept).length).toBeLessThan(1_000);
+  expect((await restoreMessage(kept, createSpool({ folder }))).message).toEqual({ _msgid: "1", table });
+  expect(await restoreMessage(kept, createSpool({ folder: path.join(folder, "another") }))).toEqual({
+    message: { _msgid: "1", table: null },
+    lost: ["table", "table.deep.text"],
+  });
 });
 
 test("how a delivery ended is told although the spool has lost a part of the message", async () => {

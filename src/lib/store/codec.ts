@@ -5,7 +5,8 @@ export function encodeDraft(delivery: Delivery): string {
   const { id, writer, source, target, location, contentType, metadata, attributes, onceKey, message } =
     delivery;
   const draft = { id, writer, source, target, location, contentType, metadata, attributes, onceKey };
-  return JSON.stringify(encode({ ...draft, message: message === undefined ? undefined : storable(message) }));
+  if (isJson(message, [])) return encodeText({ ...draft, message });
+  return JSON.stringify(encode({ ...draft, message: storable(message) }));
 }
 
 /** The rest of it. */
@@ -13,19 +14,19 @@ export function encodeProgress(delivery: Delivery): string {
   const { state, attempts, begun, acceptedAt, dueAt, finishedAt, takenAt } = delivery;
   const { receipt, error, reason, decidedBy } = delivery;
   const progress = { state, attempts, begun, acceptedAt, dueAt, finishedAt, takenAt };
-  return JSON.stringify(encode({ ...progress, receipt, error, reason, decidedBy }));
+  return encodeText({ ...progress, receipt, error, reason, decidedBy });
 }
 
 /** @throws Error for a text that `encodeDraft` has not written */
 export function decodeDraft(draft: string): DeliveryDraft {
-  return decode(JSON.parse(draft)) as DeliveryDraft;
+  return decodeText(draft) as DeliveryDraft;
 }
 
 /** @throws Error for a text that `encodeProgress` has not written */
 export function decodeProgress(
   progress: string,
 ): Omit<Delivery, keyof DeliveryDraft | "announced" | "version"> {
-  return decode(JSON.parse(progress)) as ReturnType<typeof decodeProgress>;
+  return decodeText(progress) as ReturnType<typeof decodeProgress>;
 }
 
 /**
@@ -34,17 +35,19 @@ export function decodeProgress(
  */
 function storable(message: unknown): unknown {
   if (typeof message !== "object" || message === null || Array.isArray(message)) return message;
-  return Object.fromEntries(Object.entries(message).filter(([, value]) => isTree(value, new Set())));
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => isTree(value, [])));
 }
 
-function isTree(value: unknown, above: Set<unknown>): boolean {
+function isTree(value: unknown, above: unknown[]): boolean {
   if (typeof value === "function" || typeof value === "symbol") return false;
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return true;
-  if (above.has(value)) return false;
-  above.add(value);
-  const tree = Object.values(value).every((inner) => isTree(inner, above));
-  above.delete(value);
-  return tree;
+  if (above.includes(value)) return false;
+  above.push(value);
+  for (const name of Object.keys(value)) {
+    if (!isTree((value as Record<string, unknown>)[name], above)) return false;
+  }
+  above.pop();
+  return true;
 }
 
 // What JSON has no words for becomes an object with one name that begins with $; an object that looks
@@ -53,6 +56,24 @@ const bytesTag = "$bytes";
 const dateTag = "$date";
 const bigintTag = "$bigint";
 const plainTag = "$plain";
+
+function encodeText(value: object): string {
+  return JSON.stringify(isJson(value, []) ? value : encode(value));
+}
+
+/** Nearly everything is; making a copy of it would take many times longer than this look. */
+function isJson(value: unknown, above: unknown[]): boolean {
+  if (typeof value === "bigint" || typeof value === "function" || typeof value === "symbol") return false;
+  if (typeof value !== "object" || value === null) return true;
+  if (ArrayBuffer.isView(value) || above.includes(value)) return false;
+  if (typeof (value as { toJSON?: unknown }).toJSON === "function") return false;
+  const names = Object.keys(value);
+  if (names.length === 1 && names[0]?.startsWith("$")) return false;
+  above.push(value);
+  for (const name of names) if (!isJson((value as Record<string, unknown>)[name], above)) return false;
+  above.pop();
+  return true;
+}
 
 function encode(value: unknown): unknown {
   if (typeof value === "bigint") return { [bigintTag]: String(value) };
@@ -65,6 +86,11 @@ function encode(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(encode);
   const encoded = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, encode(inner)]));
   return tagOf(encoded) === undefined ? encoded : { [plainTag]: encoded };
+}
+
+function decodeText(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  return text.includes('{"$') ? decode(value) : value;
 }
 
 function decode(value: unknown): unknown {

@@ -13,8 +13,9 @@ export interface KeptMessage {
 }
 
 interface LargeValue {
+  /** What is within another large value comes after it. */
   path: string[];
-  type: "text" | "bytes";
+  type: "text" | "bytes" | "json";
   sha256: string;
 }
 
@@ -52,38 +53,60 @@ export async function keepMessage(
   const message: Record<string, unknown> = {};
   const found: Found[] = [];
   for (const [name, value] of Object.entries(rest)) {
-    const { plain, whole, large } = takeApart(value, [name]);
+    const { plain, whole, large, json } = takeApart(value, name);
     if (!whole) live[name] = value;
-    if (plain !== undefined) message[name] = plain;
+    if (json !== undefined) found.push({ path: [name], type: "json", value: json });
+    if (plain !== undefined) message[name] = json === undefined ? plain : null;
     found.push(...large);
   }
   const large = await Promise.all(found.map((one) => keepLarge(one, spool)));
   return { kept: { message: message as unknown as NodeMessage, large, property }, live };
 }
 
-interface Found {
-  path: string[];
+interface Found extends Omit<LargeValue, "sha256"> {
   value: string | Uint8Array;
 }
 
-async function keepLarge({ path, value }: Found, spool: Spool): Promise<LargeValue> {
+async function keepLarge({ path, type, value }: Found, spool: Spool): Promise<LargeValue> {
   const { sha256 } = await spool.put(Readable.from([Buffer.from(value as Uint8Array)]));
-  return { path, type: typeof value === "string" ? "text" : "bytes", sha256 };
+  return { path, type, sha256 };
 }
 
 /** Thrown by a part that cannot be kept, to leave out the whole instance that it is in. */
 const noPlainData = Symbol("no plain data");
 
-/** Left out are functions, and references back up, which have no end. In the places of large values is null. */
-function takeApart(value: unknown, path: string[]): { plain: unknown; whole: boolean; large: Found[] } {
+interface TakenApart {
+  plain: unknown;
+  /** Whether nothing was left out. */
+  whole: boolean;
+  large: Found[];
+  /** `plain` as JSON, if that is what it can be and it is large: a store would read it again at every step. */
+  json: string | undefined;
+}
+
+/**
+ * Left out are functions, and references back up, which have no end. In the places of large values is null.
+ * What is as it should be is not copied: in large messages there is much of that.
+ */
+function takeApart(value: unknown, name: string): TakenApart {
   const large: Found[] = [];
   const above: unknown[] = [];
+  const at = [name];
   let whole = true;
+  let isJson = true;
+  /** About as many characters as JSON would take. */
+  let weight = 0;
 
-  const take = (part: unknown, at: string[], strict: boolean): unknown => {
+  const take = (part: unknown, strict: boolean): unknown => {
+    weight += 4;
     if (typeof part === "string" || part instanceof Uint8Array) {
-      if (part.length < largeBytes) return part;
-      large.push({ path: at, value: part });
+      const type = typeof part === "string" ? "text" : "bytes";
+      if (part.length < largeBytes) {
+        weight += part.length;
+        if (type === "bytes") isJson = false;
+        return part;
+      }
+      large.push({ path: [...at], type, value: part });
       return null;
     }
     if (typeof part === "function" || typeof part === "symbol" || above.includes(part)) {
@@ -91,34 +114,49 @@ function takeApart(value: unknown, path: string[]): { plain: unknown; whole: boo
       if (strict) throw noPlainData;
       return undefined;
     }
+    if (typeof part === "bigint") isJson = false;
     if (typeof part !== "object" || part === null) return part;
-    if (part instanceof Date || ArrayBuffer.isView(part)) return part;
-    return isPlain(part) || strict ? takeInside(part, at, strict) : takeInstance(part, at);
+    if (part instanceof Date || ArrayBuffer.isView(part)) {
+      isJson = false;
+      return part;
+    }
+    if (isPlain(part)) return takeInside(part, part, strict);
+    return strict ? takeInside(part, { ...part }, strict) : takeInstance(part);
   };
-  const takeInside = (part: object, at: string[], strict: boolean): unknown => {
+  /** @param same what is given back when nothing in it has to be another */
+  const takeInside = (part: object, same: object, strict: boolean): unknown => {
     above.push(part);
-    const inside = Array.isArray(part)
-      ? part.map((inner, index) => take(inner, [...at, String(index)], strict))
-      : Object.fromEntries(
-          Object.entries(part).map(([name, inner]) => [name, take(inner, [...at, name], strict)]),
-        );
+    let taken = same as Record<string, unknown>;
+    for (const name of Object.keys(part)) {
+      const inner = (part as Record<string, unknown>)[name];
+      at.push(name);
+      weight += name.length;
+      const plain = take(inner, strict);
+      at.pop();
+      if (plain === inner) continue;
+      if (taken === part) taken = (Array.isArray(part) ? [...part] : { ...part }) as typeof taken;
+      taken[name] = plain;
+    }
     above.pop();
-    return inside;
+    return taken;
   };
   /** Sockets and the like lead everywhere: the first sign of that is enough. */
-  const takeInstance = (part: object, at: string[]): unknown => {
+  const takeInstance = (part: object): unknown => {
     whole = false;
-    const before = { large: large.length, above: above.length };
+    const before = { large: large.length, above: above.length, at: at.length };
     try {
-      return takeInside(part, at, true);
+      return takeInside(part, { ...part }, true);
     } catch (error) {
       if (error !== noPlainData) throw error;
       large.length = before.large;
       above.length = before.above;
+      at.length = before.at;
       return undefined;
     }
   };
-  return { plain: take(value, path, false), whole, large };
+  const plain = take(value, false);
+  const json = isJson && whole && weight > largeBytes ? JSON.stringify(plain) : undefined;
+  return { plain, whole, large, json };
 }
 
 /**
@@ -140,14 +178,21 @@ export async function restoreMessage(
     const name = path.at(-1) ?? "";
     const holder = path
       .slice(0, -1)
-      .reduce<Record<string, unknown>>(
-        (object, step) => object[step] as Record<string, unknown>,
+      .reduce<Record<string, unknown> | undefined>(
+        (object, step) => object?.[step] as Record<string, unknown> | undefined,
         message as unknown as Record<string, unknown>,
       );
-    holder[name] = type === "text" ? bytes.toString() : bytes;
+    // Nothing to put it into: what it was in is lost.
+    if (holder) holder[name] = readAs[type](bytes);
   }
   return { message, lost };
 }
+
+const readAs: Readonly<Record<LargeValue["type"], (bytes: Buffer) => unknown>> = {
+  text: (bytes) => bytes.toString(),
+  bytes: (bytes) => bytes,
+  json: (bytes) => JSON.parse(bytes.toString()),
+};
 
 async function read(sha256: string, spool: Spool): Promise<Buffer | undefined> {
   try {

@@ -17,8 +17,11 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-/** One write to the disk serves all that came while the one before was under way. */
-const mostPerBatch = 500;
+/**
+ * One write to the disk serves all that came while the one before was under way. Not more than this: what
+ * came of a batch is told in one go, in which nothing else runs.
+ */
+const mostPerBatch = 100;
 
 /**
  * A SQLite file, in a thread of its own. Opened at the first statement, and again after a fault.
