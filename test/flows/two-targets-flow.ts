@@ -16,8 +16,8 @@ export type Target = (typeof targets)[number];
 /**
  * What is posted to `/http/s3/<name>` goes to the bucket, what is posted to `/http/ftp/<name>` to the FTP
  * server, each into the folder `in`. The answer 202 says only that the flow has it. What fails is tried again
- * after the delay; the admin gets a mail for each outcome. What should never leave a node arrives at the debug node
- * `unexpected`, without its content.
+ * after the delay; the admin gets a mail for each outcome. What waits for another try arrives at the debug node
+ * `retrying`, and what should never leave a node at `unexpected`, both without the content.
  */
 export function twoTargetsFlow(servers: TwoTargets, { retryDelaySeconds = 1 } = {}): FlowNode[] {
   const { s3, ftp, smtp } = servers;
@@ -60,7 +60,7 @@ export function twoTargetsFlow(servers: TwoTargets, { retryDelaySeconds = 1 } = 
       ...on,
       ...{ preset: "custom", attempts: 1000, firstDelaySeconds: retryDelaySeconds, factor: 1 },
       ...{ jitterPercent: 0, timeLimitMinutes: 1440 },
-      wires: [[], ["notify", "bare"]],
+      wires: [["bare-retrying"], ["notify", "bare-unexpected"]],
     },
     {
       id: "smtp",
@@ -73,17 +73,9 @@ export function twoTargetsFlow(servers: TwoTargets, { retryDelaySeconds = 1 } = 
       ...on,
       ...{ connection: "smtp", when: "both", to: "admin@example.test" },
       deliveredText: "{{delivery.id}}",
-      wires: [[], ["bare"]],
+      wires: [[], ["bare-unexpected"]],
     },
-    {
-      id: "bare",
-      type: "function",
-      ...on,
-      outputs: 1,
-      func: "return { delivery: msg.delivery, notification: msg.notification, error: msg.error };",
-      wires: [["unexpected"]],
-    },
-    { id: "unexpected", type: "debug", ...on, active: false, complete: "true", wires: [] },
+    ...["retrying", "unexpected"].flatMap((id) => exitOf(id, on)),
   ];
 }
 
@@ -105,5 +97,13 @@ function entryOf(target: Target, on: object): FlowNode[] {
       func: "msg.filename = msg.req.params.name; return msg;",
       wires: [[target, "accepted"]],
     },
+  ];
+}
+
+function exitOf(id: string, on: object): FlowNode[] {
+  const func = "return { delivery: msg.delivery, notification: msg.notification, error: msg.error };";
+  return [
+    { id: `bare-${id}`, type: "function", ...on, outputs: 1, func, wires: [[id]] },
+    { id, type: "debug", ...on, active: false, complete: "true", wires: [] },
   ];
 }

@@ -17,13 +17,27 @@ export function requireTool(name: string, path: string): boolean {
  */
 export function requireThat(present: boolean, reason: string): boolean {
   if (present) return true;
+  const line = list(reason);
+  if (process.env.CI) throw new Error(line);
+  return false;
+}
+
+/**
+ * The same for what no package brings, such as a right or a part of the kernel: it is listed, and CI goes on
+ * where it cannot be had.
+ */
+export function whereMachineCan(present: boolean, reason: string): boolean {
+  if (!present) list(reason);
+  return present;
+}
+
+function list(reason: string): string {
   const suite = relative(process.cwd(), expect.getState().testPath ?? "unknown suite");
   const line = `NOT RUN: ${suite}: ${reason}`;
   process.stderr.write(`${line}\n`);
   // scripts/test.mjs reads it: what a worker prints scrolls away.
   if (process.env.NOT_RUN_LIST) appendFileSync(process.env.NOT_RUN_LIST, `${line}\n`);
-  if (process.env.CI) throw new Error(line);
-  return false;
+  return line;
 }
 
 /**
