@@ -21,6 +21,8 @@ const nothing: Counts = { messages: 0, client: 0, server: 0 };
 
 /** A connection of a client to the proxy, and that of the proxy to the server. */
 export class Line {
+  /** Resolves when the client has closed its connection, or lost it. */
+  readonly left: Promise<void>;
   /** Resolves when both are closed. */
   readonly closed: Promise<void>;
   readonly #options: LineOptions;
@@ -40,7 +42,8 @@ export class Line {
   constructor(options: LineOptions) {
     this.#options = options;
     const { client, server } = options;
-    this.closed = Promise.all([this.#join("client", client), this.#join("server", server)]).then(() => {
+    this.left = this.#join("client", client);
+    this.closed = Promise.all([this.left, this.#join("server", server)]).then(() => {
       clearTimeout(this.#idleTimer);
       this.#endSilence();
     });

@@ -12,7 +12,7 @@ export interface FaultProxy {
   readonly port: number;
   /** How many connections came so far, FTP's data connections left out. */
   readonly connections: number;
-  /** How many are open, data connections included. */
+  /** How many clients have not closed theirs, data connections included. */
   readonly open: number;
   /** The fault strikes when its moment comes, on connections that are open and on new ones. */
   inject(fault: Fault): SetFault;
@@ -20,7 +20,7 @@ export interface FaultProxy {
   clear(): void;
   /** Does it at once to all connections. */
   now(deed: Deed): void;
-  /** Waits until all connections are closed, 3 s at most, and tells how many are not. */
+  /** Waits until all clients have closed theirs, 10 s at most, and tells how many have not. */
   whenClosed(): Promise<number>;
   stop(): Promise<void>;
 }
@@ -47,6 +47,7 @@ export async function startFaultProxy(
   const listeners = new Set<Server>();
   let faults: SetFault[] = [];
   let connections = 0;
+  let open = 0;
 
   const accept = (client: Socket, kind: "main" | "data", port: number) => {
     if (kind === "main") connections++;
@@ -59,6 +60,8 @@ export async function startFaultProxy(
     const onAnswer = ftp && kind === "main" ? follow : undefined;
     const line = new Line({ kind, client, server, faults: () => faults, ...(onAnswer && { onAnswer }) });
     lines.add(line);
+    open++;
+    void line.left.then(() => open--);
     void line.closed.then(() => lines.delete(line));
     if (!atOnce) return;
     atOnce.strike();
@@ -101,7 +104,7 @@ export async function startFaultProxy(
       return connections;
     },
     get open() {
-      return lines.size;
+      return open;
     },
     inject(fault) {
       const set = setFault(fault);
@@ -117,8 +120,8 @@ export async function startFaultProxy(
     },
     async whenClosed() {
       for (const line of lines) line.release();
-      for (const deadline = Date.now() + 3_000; lines.size > 0 && Date.now() < deadline; ) await sleep(10);
-      return lines.size;
+      for (const deadline = Date.now() + 10_000; open > 0 && Date.now() < deadline; ) await sleep(10);
+      return open;
     },
     async stop() {
       for (const line of lines) line.reset();
