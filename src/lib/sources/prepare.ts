@@ -29,8 +29,11 @@ export interface PrepareContext {
   snapshot?: boolean;
   /** More content than this is `rejected`. Default: no limit. */
   maxBytes?: number;
-  /** Lets an address lead to this machine and its networks. Default: false. */
-  allowPrivateAddresses?: boolean;
+  /**
+   * Lets an address lead to this machine and its networks; a list only to these hosts of them, as they stand
+   * in the address. Default: false.
+   */
+  allowPrivateAddresses?: boolean | readonly string[];
   /** Takes a web answer without a length, whose end cannot be told from a broken connection. Default: false. */
   allowUnknownLength?: boolean;
   /** How long a source may give nothing. Default: 60 s, and 10 minutes for a function, which may compute. */

@@ -8,7 +8,8 @@ import { classifyUrlError } from "./url-errors";
 
 export interface FetchOptions {
   signal?: AbortSignal | undefined;
-  allowPrivateAddresses?: boolean | undefined;
+  /** A list allows these hosts, as they stand in the address, and no others of this machine and its networks. */
+  allowPrivateAddresses?: boolean | readonly string[] | undefined;
   allowUnknownLength?: boolean | undefined;
   maxBytes?: number | undefined;
   /** For name, connection and TLS together. Default: 30 s. */
@@ -25,14 +26,15 @@ export type Headers = Record<string, string>;
  */
 export function request(url: URL, headers: Headers, options: FetchOptions): Promise<http.IncomingMessage> {
   const { signal, connectTimeoutMs = 30_000, stallTimeoutMs = defaultStallTimeoutMs } = options;
-  if (!options.allowPrivateAddresses) checkLiteralAddress(url);
+  const guarded = !isAllowed(url, options);
+  if (guarded) checkLiteralAddress(url);
   return new Promise((resolve, reject) => {
     const client = url.protocol === "https:" ? https : http;
     const get = client.get(url, {
       // A socket of a shared agent may lead anywhere.
       agent: false,
       headers: { ...withoutCoding(headers), "accept-encoding": "identity" },
-      ...(!options.allowPrivateAddresses && { lookup: publicLookup }),
+      ...(guarded && { lookup: publicLookup }),
       // Node.js gives each address only 250 ms, which far servers need for themselves.
       autoSelectFamilyAttemptTimeout: 2_000,
     } as https.RequestOptions);
@@ -63,6 +65,12 @@ export function request(url: URL, headers: Headers, options: FetchOptions): Prom
       reject(classifyUrlError(error, url));
     });
   });
+}
+
+/** Asked at each hop: what is allowed for one host is not for another that it names. */
+function isAllowed({ hostname }: URL, { allowPrivateAddresses = false }: FetchOptions): boolean {
+  if (typeof allowPrivateAddresses === "boolean") return allowPrivateAddresses;
+  return allowPrivateAddresses.includes(hostname);
 }
 
 function withoutCoding(headers: Headers): Headers {

@@ -1,8 +1,9 @@
+import http from "node:http";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { openSource, prepareSource } from "../../../src/lib";
 import { failureOf, readAll } from "./folder";
-import { contentOf, get, origin, requests, secret, spool } from "./web-servers";
+import { contentOf, get, listen, origin, requests, secret, spool } from "./web-servers";
 
 describe("an address gives", () => {
   test.each([
@@ -117,6 +118,21 @@ describe("without leave for private addresses", () => {
     expect(error.message).toContain("private addresses");
     expect(requests.length).toBe(0);
   });
+
+  test.each(["127.0.0.2", "localhost", "[::1]", "2130706433", "169.254.169.254"])(
+    "a host that is allowed leads no further than itself: a redirect to %s is refused",
+    async (host) => {
+      const allowPrivateAddresses = ["127.0.0.1"];
+      const redirected = await listen(
+        http.createServer((_, response) => response.writeHead(302, { location: `http://${host}/` }).end()),
+      );
+      expect(String(await contentOf("/plain", { allowPrivateAddresses }))).toBe("a;b\r\n");
+      const get302 = get(`http://127.0.0.1:${redirected}/`, { allowPrivateAddresses });
+      // Another way to write the allowed one is the same host.
+      const code = host === "2130706433" ? "ECONNREFUSED" : "EPRIVATE";
+      expect(await failureOf(get302)).toMatchObject({ code });
+    },
+  );
 
   test("localhost is reached once it is allowed", async () => {
     const { port } = new URL(origin);
