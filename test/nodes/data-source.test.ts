@@ -108,6 +108,7 @@ describe("a source of the kind", () => {
       size: 3,
       mtimeMs: expect.any(Number),
       inode: expect.any(Number),
+      seal: expect.stringMatching(/^[\w-]{43}$/),
     });
   });
 

@@ -69,10 +69,10 @@ describe("a message that makes no delivery", () => {
       /cannot name a host/,
     ],
     [
-      "a source that is gone",
+      "a file that no data source has chosen",
       {},
       { source: { kind: "file", name: "x", path: "/not/there" } },
-      /\/not\/there does not exist/,
+      /"\/not\/there", which no data source node of this Node-RED has chosen/,
     ],
     [
       "a spooled source that is gone",

@@ -13,7 +13,7 @@ import {
   toDeliveryError,
 } from "../../lib";
 import { answer } from "../shared/answer";
-import { engineOf } from "../shared/engine";
+import { engineOf, sealsOf } from "../shared/engine";
 import { readMetadata } from "../shared/metadata";
 import { payloadName } from "../shared/payload-name";
 import { statusOf } from "../shared/status";
@@ -70,7 +70,10 @@ export default function register(RED: NodeAPI): void {
         ...(settings.maxBytes !== undefined && { maxBytes: settings.maxBytes }),
       });
       const metadata = renderAll(settings.metadata, { ...view, source }, settings.timeZone);
-      Object.assign(msg, { source, metadata: { ...readMetadata(msg.metadata), ...metadata } });
+      Object.assign(msg, {
+        source: sealsOf(RED).seal(source),
+        metadata: { ...readMetadata(msg.metadata), ...metadata },
+      });
     };
     this.on("input", (msg, send, done) => {
       answer(this, { msg, done }, async () => {

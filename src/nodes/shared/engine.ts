@@ -14,10 +14,12 @@ import {
   type ScheduleRecords,
   type SourceSpec,
   type Spool,
+  toDeliveryError,
 } from "../../lib";
 import { type KeepLimits, readKeepLimits } from "./keep-limits";
 import type { KeptMessage } from "./kept-message";
 import { createSayOnce } from "./say-once";
+import { createSeals, readSealedFolders, type Seals } from "./seals";
 
 /** A store, and what belongs to it. It outlives every deploy: nodes come and go, their deliveries stay. */
 export interface Engine {
@@ -46,6 +48,7 @@ interface Chosen {
 interface Engines {
   readonly own: Engine;
   readonly schedules: ScheduleRecords;
+  readonly seals: Seals;
   readonly limits: KeepLimits;
   /** By the id of the store node. */
   readonly chosen: Map<string, Chosen>;
@@ -62,6 +65,11 @@ const cleanSpoolsEveryMs = 600_000;
  */
 export function engineOf(RED: NodeAPI): Engine {
   return allOf(RED).own;
+}
+
+/** By which the files that this Node-RED's data source nodes have chosen are known. */
+export function sealsOf(RED: NodeAPI): Seals {
+  return allOf(RED).seals;
 }
 
 /** What the schedules of this Node-RED did last. */
@@ -149,11 +157,24 @@ function allOf(RED: NodeAPI): Engines {
     ...(userFolder && { file: path.join(folder, "schedules.json") }),
     onNotice: RED.log.warn,
   });
-  const engines: Engines = { own, schedules, limits, chosen: new Map() };
+  const seals = createSeals({
+    keyFile: userFolder && path.join(folder, "files.key"),
+    folders: foldersOf(RED),
+  });
+  const engines: Engines = { own, schedules, seals, limits, chosen: new Map() };
   enginesByUserFolder.set(key, engines);
   repeat(RED, forgetEveryMs, () => forgetOld(enginesOf(RED), limits));
   repeat(RED, cleanSpoolsEveryMs, () => cleanSpools(enginesOf(RED)));
   return engines;
+}
+
+function foldersOf({ settings, log }: NodeAPI): string[] {
+  try {
+    return readSealedFolders(settings);
+  } catch (error) {
+    log.error(`data distribution: ${toDeliveryError(error).message} Until it is mended none is allowed.`);
+    return [];
+  }
 }
 
 /** What goes wrong is said once, until it went well again. */

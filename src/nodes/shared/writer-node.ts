@@ -14,9 +14,10 @@ import {
 } from "../../lib";
 import { useConnection } from "./connection-node";
 import { type DeliveryWork, type DraftOf, runDeliveries } from "./delivery-node";
-import type { Engine } from "./engine";
+import { type Engine, sealsOf } from "./engine";
 import { readMetadata } from "./metadata";
 import { payloadName } from "./payload-name";
+import type { Seals } from "./seals";
 import { templateView } from "./template-view";
 import { renderAll, type TemplateReader, templateReader } from "./templates";
 
@@ -59,11 +60,9 @@ export function registerWriterNode<Config extends WriterNodeDef, Connection = un
         const settings = readSettings(config, kind);
         const render = (msg: NodeMessage, source: SourceSpec) =>
           renderDraft(settings, msg, source, templateView(RED, this, msg, source));
+        const takeSource = (msg: NodeMessage) => sourceOf(msg, sealsOf(RED));
         return createWork(kind.createWriter(connection, config, engine), {
-          settings,
-          engine,
-          render,
-          release,
+          ...{ settings, engine, takeSource, render, release },
         });
       } catch (error) {
         release();
@@ -115,16 +114,18 @@ function readSettings<Config extends WriterNodeDef>(
 interface WorkParts {
   settings: Settings;
   engine: Engine;
+  takeSource: (msg: NodeMessage) => Promise<SourceSpec>;
   render: (msg: NodeMessage, source: SourceSpec) => Omit<DraftOf, "source" | "location">;
   release: () => void;
 }
 
-function createWork(writer: Writer, { settings, engine, render, release }: WorkParts): DeliveryWork {
+function createWork(writer: Writer, parts: WorkParts): DeliveryWork {
+  const { settings, engine, takeSource, render, release } = parts;
   return {
     attempt: writerAttempt(writer, engine),
     concurrency: settings.concurrency,
     async draft(msg) {
-      const source = await engine.keepSource(sourceOf(msg));
+      const source = await engine.keepSource(await takeSource(msg));
       const rendered = render(msg, source);
       return { ...rendered, source, location: writer.locate(rendered.target) };
     },
@@ -156,8 +157,11 @@ function renderDraft(
   };
 }
 
-/** A payload is literal content, whatever it looks like; only `msg.source` can name a file. */
-function sourceOf(msg: NodeMessage): SourceSpec {
+/**
+ * A payload is literal content, whatever it looks like; only `msg.source` can name a file, and only one that
+ * a data source node has chosen, or that lies where the operator allows it.
+ */
+async function sourceOf(msg: NodeMessage, seals: Seals): Promise<SourceSpec> {
   if (msg.source === undefined) {
     const fileName = typeof msg.filename === "string" ? path.basename(msg.filename) : "";
     return payloadSource(msg.payload, { name: fileName || payloadName(msg.payload) });
@@ -166,7 +170,7 @@ function sourceOf(msg: NodeMessage): SourceSpec {
   if (source.kind === "url") {
     throw new DeliveryError("invalid", "A message cannot name a host. Use a data source node for the URL.");
   }
-  return source;
+  return seals.check(msg.source, source);
 }
 
 /** Other nodes have a `msg.source` of their own: who meets one must hear what it is to a writer. */

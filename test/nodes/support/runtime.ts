@@ -74,7 +74,7 @@ const require = createRequire(__filename);
 const patienceMs = 20_000;
 
 export interface Runtime {
-  /** For the files of the tests; removed with all that is in it. */
+  /** For the files of the tests, which any message may name; removed with all that is in it. */
   readonly folder: string;
   /** Of the Node-RED that runs, or is to be loaded next while `nextLoad` prepares it. */
   readonly userFolder: string;
@@ -196,7 +196,8 @@ export function useRuntime(): Runtime {
       await unload();
       // What one test leaves waiting must not come again in the next.
       loads++;
-      helper.settings({ userDir: userFolder(), nodeCloseTimeout: 15_000 });
+      const deliveryFiles = { folders: [folder] };
+      helper.settings({ userDir: userFolder(), nodeCloseTimeout: 15_000, deliveryFiles });
       await prepare?.();
       prepare = undefined;
       credentials = secrets;
