@@ -182,13 +182,8 @@ test("a refused delivery is kept and announced as failed, and never sent", async
   const runner = start({ attempt });
   const draft = draftOf();
   const refused = await runner.refuse(draft, new DeliveryError("unavailable", "The file is busy."));
-  expect(refused).toMatchObject({ state: "failed", attempts: [] });
-  expect(refused.error).toMatchObject({
-    kind: "unavailable",
-    message:
-      "The file is busy. It was not accepted, so nothing tries it again: send it anew when that has passed.",
-    retryable: false,
-  });
+  expect(refused).toMatchObject({ state: "failed", attempts: [], error: { retryable: false } });
+  expect(refused.error?.message).toMatch(/^The file is busy\. It was not accepted, .* send it anew/);
   await reaches(draft.id, "failed");
   expect(told(announced)).toEqual([`${draft.id} failed`]);
   const decided = await retryDelivery(store, { id: draft.id, policy: standardPolicy, by: "retry" });
