@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { createBullmqStore, type DeliveryStore, type RedisStoreOptions } from "../../src/lib";
 import { attempt, draftOf, receipt } from "../lib/store/contract";
-import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy";
+import { type FaultProxy, startFaultProxy } from "../support/fault-proxy";
 import { type RedisServer, redisPath, startRedis } from "../support/redis";
 import { requireTool } from "../support/required";
 
@@ -32,15 +32,17 @@ async function problemOf(work: Promise<unknown>, password: string): Promise<stri
 
 if (requireTool("redis-server", redisPath)) {
   let server: RedisServer;
-  let proxy: CuttingProxy;
+  let proxy: FaultProxy;
   beforeAll(async () => {
     server = await startRedis({ appendfsync: "always" });
-    proxy = await startCuttingProxy(server.port);
+    proxy = await startFaultProxy(server.port);
   });
   afterAll(async () => {
     await proxy?.stop();
     await server?.stop();
   });
+  /** The server does what it is asked, and the connection is lost instead of its answer. */
+  const loseAnswerTo = (to: RegExp) => proxy.inject({ when: { at: "answer", to }, do: "reset" }).struck;
   /** A store behind the proxy, whose scripts the server knows already. */
   const openProxied = async () => {
     const options = { ...server.createDatabase(), port: proxy.port };
@@ -54,7 +56,7 @@ if (requireTool("redis-server", redisPath)) {
   test("an accepted delivery whose answer was lost is accepted, once", async () => {
     const store = await openProxied();
     const draft = draftOf({ onceKey: "today" });
-    const cut = proxy.swallowAnswerTo(draft.id);
+    const cut = loseAnswerTo(new RegExp(draft.id));
     expect(await store.accept(draft)).toMatchObject({ duplicate: false, delivery: { id: draft.id } });
     await cut;
     expect(await store.counts()).toMatchObject({ queued: 1 });
@@ -65,11 +67,11 @@ if (requireTool("redis-server", redisPath)) {
   test("a claim and a settlement whose answers were lost count", async () => {
     const store = await openProxied();
     const { delivery } = await store.accept(draftOf());
-    let cut = proxy.swallowAnswerTo("sending");
+    let cut = loseAnswerTo(/sending/);
     const [claim] = await store.claim("writer", "owner", 1);
     await cut;
     if (!claim) return expect.fail("Nothing was claimed.");
-    cut = proxy.swallowAnswerTo("delivered");
+    cut = loseAnswerTo(/delivered/);
     const settled = await store.settle(claim.lease, { state: "delivered", attempt, receipt });
     await cut;
     expect(settled).toMatchObject({ id: delivery.id, state: "delivered", version: 3 });
@@ -80,7 +82,7 @@ if (requireTool("redis-server", redisPath)) {
     const store = await openProxied();
     const { delivery } = await store.accept(draftOf());
     // A word in the requests in which BullMQ gives a job out.
-    const cut = proxy.swallowAnswerTo("lockDuration");
+    const cut = loseAnswerTo(/lockDuration/);
     expect(await store.claim("writer", "owner", 9)).toMatchObject([{ delivery: { id: delivery.id } }]);
     await cut;
     expect(await open(server.createDatabase()).claim("writer", "owner", 9)).toEqual([]);
@@ -89,7 +91,7 @@ if (requireTool("redis-server", redisPath)) {
 
   test("a server that has gone silent is left for one that answers", async () => {
     const store = await openProxied();
-    proxy.freeze();
+    proxy.now("silence");
     await store.accept(draftOf());
     expect(await store.counts("writer")).toMatchObject({ queued: 1 });
   });

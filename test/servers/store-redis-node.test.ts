@@ -63,7 +63,7 @@ if (requireTool("redis-server", redisPath)) {
   test("content above 64 KiB is refused without a shared folder", async () => {
     await load();
     runtime.send("writer", { payload: "x".repeat(70_000) });
-    expect((await runtime.next("failed")).error.message).toMatch(/More than 64 KiB .* shared folder/);
+    expect((await runtime.next("caught")).error.message).toMatch(/More than 64 KiB .* shared folder/);
   });
 
   test("a Redis that cannot be reached: nothing is taken, and the message says why", async () => {
