@@ -79,7 +79,8 @@ describe("a failed delivery", () => {
 
 test("one retry node serves two writers, and each gets its own back", async () => {
   failStor(1);
-  let failures = 1;
+  // A request is sent up to three times before its attempt fails.
+  let failures = 3;
   const release = servers.s3.onRequest(({ operation }) =>
     operation === "PutObject" && failures-- > 0
       ? { answer: { status: 409, code: "OperationAborted" } }

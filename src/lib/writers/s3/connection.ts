@@ -14,7 +14,7 @@ export interface SendOptions {
   /** The size of the body, for the time that the request may take. */
   bytes?: number;
   /** Called before the request is sent again, with what it failed of. */
-  onRepeat?: (error: DeliveryError) => void;
+  onRepeat?: (error: unknown) => void;
 }
 
 /** One store and one identity, with a pool of sockets that several writers may share. */

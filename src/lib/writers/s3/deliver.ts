@@ -62,7 +62,8 @@ async function send(attempt: Attempt, key: string, ifAbsent: boolean): Promise<D
     signal,
     unfinished,
     onProgress: attempt.startPass(),
-    onRepeat: (error) => repeats.push(error),
+    onRepeat: (error) =>
+      repeats.push(connection.explain(error, { step: "store", bucket: options.bucket, key })),
     onResume: ({ parts, bytes }) =>
       notes.push(
         `An earlier attempt had sent ${parts} of the parts, ${bytes} bytes: they were compared and not sent again.`,

@@ -10,7 +10,7 @@ export interface Repetition {
   signal: AbortSignal;
   explain: (error: unknown) => DeliveryError;
   /** Called before each further try with what the last one failed of. */
-  onRepeat?: ((error: DeliveryError) => void) | undefined;
+  onRepeat?: ((error: unknown) => void) | undefined;
 }
 
 /**
@@ -29,7 +29,7 @@ export async function sendRepeatedly<T>(
       const explained = explain(error);
       const waitMs = passes(explained) ? waitBefore(n, explained) : undefined;
       if (waitMs === undefined || signal.aborted) throw error;
-      onRepeat?.(explained);
+      onRepeat?.(error);
       await sleep(waitMs, undefined, { signal });
     }
   }

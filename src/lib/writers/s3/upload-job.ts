@@ -19,7 +19,7 @@ export interface UploadJob {
   signal: AbortSignal;
   onProgress: (bytes: number) => void;
   /** Called before a request is sent again, with what it failed of. */
-  onRepeat: (error: DeliveryError) => void;
+  onRepeat: (error: unknown) => void;
   /** Called when an unfinished upload was gone on with. */
   onResume: (resumed: { parts: number; bytes: number }) => void;
   /** Where uploads are noted that another attempt can go on with; absent when none is to. */

@@ -55,7 +55,7 @@ async function put(job: UploadJob, body: Buffer, sha256: string): Promise<Reply>
     ...onlyIfAbsent(job),
     ...checksum.input,
     Key: key,
-    // A buffer, not a stream: the SDK can repeat it, and sends its length and checksum ahead.
+    // A buffer, not a stream: it can be sent again, and the SDK sends its length and checksum ahead.
     Body: body,
     ContentLength: body.length,
   });
