@@ -31,6 +31,9 @@ const before: (Pick<Fault, "when" | "line"> & { phase: string })[] = [
   { phase: "the last bytes", ...onData(usualBytes - 1) },
 ];
 
+/** Reading the file back takes more messages, and there are others then. */
+const sizeOnly = { writer: { verify: "size" } };
+
 const after: { phase: string; when: Moment; note: RegExp }[] = [
   {
     phase: "the reply to the upload",
@@ -65,7 +68,7 @@ export function ftpsLosses({ silenceMs }: Times): FaultRow[] {
       // Nothing tells the asking from the answer before it when both are waited for in silence.
       if (fault === "silence" && phase.startsWith("asking")) continue;
       rows.push({
-        ...{ phase, fault, proxyAtEnd: { when, do: fault }, ends: "delivered", note },
+        ...{ phase, fault, proxyAtEnd: { when, do: fault }, ends: "delivered", note, ...sizeOnly },
         ...(fault === "silence"
           ? { ...impatient(phase), attempts: { atLeast: 1 }, says: anyLoss.silence }
           : { attempts: 1 }),
