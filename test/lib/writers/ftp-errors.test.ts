@@ -124,8 +124,7 @@ const transport: [string, string | undefined, ErrorKind, string][] = [
   ["self-signed certificate", "DEPTH_ZERO_SELF_SIGNED_CERT", "invalid", "DEPTH_ZERO_SELF_SIGNED_CERT"],
   ["certificate has expired", "CERT_HAS_EXPIRED", "invalid", "CERT_HAS_EXPIRED"],
   ["Hostname/IP does not match", "ERR_TLS_CERT_ALTNAME_INVALID", "invalid", "ERR_TLS_CERT_ALTNAME_INVALID"],
-  ["wrong version number", "EPROTO", "invalid", "EPROTO"],
-  ["wrong version number", "ERR_SSL_WRONG_VERSION_NUMBER", "invalid", "ERR_SSL_WRONG_VERSION_NUMBER"],
+  ["wrong version number", "EPROTO", "unavailable", "ECONNRESET"],
   ["open EMFILE", "EMFILE", "local", "EMFILE"],
 ];
 
@@ -134,6 +133,14 @@ describe("the connection", () => {
     const error = Object.assign(new Error(message), code === undefined ? {} : { code });
     expect(classifyFtpError(error, place("store"))).toMatchObject({ kind, code: shown });
   });
+
+  test.each(["EPROTO", "ERR_SSL_WRONG_VERSION_NUMBER"])(
+    "%s before TLS has ever worked is invalid",
+    (code) => {
+      const error = Object.assign(new Error("wrong version number"), { code });
+      expect(classifyFtpError(error, place("secure"))).toMatchObject({ kind: "invalid", code });
+    },
+  );
 
   test("anything unknown is unavailable", () => {
     expect(classifyFtpError("what?", place("look")).kind).toBe("unavailable");
