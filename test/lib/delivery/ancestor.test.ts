@@ -115,7 +115,7 @@ describe("7: writers connect, write and disconnect", () => {
     const writer = createFtpWriter(connection, readFtpWriterOptions({}));
     expect(server.sessions.size).toBe(0);
     const { receipt: proof } = await deliverOnce(writer);
-    expect(proof).toMatchObject({ bytes: 7, verified: "size" });
+    expect(proof).toMatchObject({ bytes: 7, verified: "read-back" });
     expect(server.sessions.size).toBe(1);
     expect(server.commands.filter((command) => command.startsWith("STOR"))).toHaveLength(1);
     await writer.close();
