@@ -1,29 +1,44 @@
 // `npm run demo`: servers, Node-RED and the stories of examples/, and a check of what comes of them.
 import { type DemoArguments, readArguments } from "./arguments";
+import { carryOn } from "./carry-on";
 import { checkRun, type Demo, type Finding, mailsThatCameTwice } from "./check-run";
+import { openFolder } from "./folder";
 import { startNodeRed } from "./node-red";
 import { openPlayground } from "./playground";
-import { printRun, printServers, printSummary, printTitle, printWaiting } from "./printing";
+import { printRun, printServers, printSummary, printTaken, printTitle, printWaiting } from "./printing";
 import { loadStories, runs } from "./stories";
 
-const parentCheckMs = 1_000;
+const parentCheckMs = 250;
+/** Nobody has asked for the end: whoever was to be told is gone. */
+const nobodyLeft = "nobody left";
 
 async function runDemo(settings: DemoArguments, signal: AbortSignal): Promise<number> {
   const stories = loadStories();
   printTitle();
-  const playground = await openPlayground();
+  const folder = await openFolder(!settings.once);
+  let keep = folder.left.length > 0;
   try {
-    const { folder, env } = playground;
-    const nodeRed = await startNodeRed({ ...settings, folder, env, flows: stories.flows, signal });
+    const playground = await openPlayground(folder.path);
     try {
-      printServers(playground, nodeRed, settings.port);
-      const demo: Demo = { nodeRed, playground, stories, expectedMails: new Set() };
-      return await Promise.race([perform(demo, settings, signal), nodeRed.ended, whenAborted(signal)]);
+      const { env } = playground;
+      const options = { ...settings, folder: folder.path, env, flows: stories.flows, signal };
+      const nodeRed = await startNodeRed(options);
+      keep = true;
+      try {
+        printServers(playground, nodeRed, settings.port);
+        if (folder.taken) printTaken();
+        const demo: Demo = { nodeRed, playground, stories, expectedMails: new Set() };
+        const performing =
+          folder.left.length > 0 ? carryOn(demo, folder.left) : perform(demo, settings, signal);
+        return await Promise.race([performing, nodeRed.ended, whenAborted(signal)]);
+      } finally {
+        await nodeRed.stop();
+      }
     } finally {
-      await nodeRed.stop();
+      await playground.close();
     }
   } finally {
-    await playground.close();
+    await folder.close({ keep: signal.aborted ? signal.reason === nobodyLeft : keep });
   }
 }
 
@@ -54,8 +69,8 @@ function whenAborted(signal: AbortSignal): Promise<never> {
 /** Aborted by a signal, or when nobody is left to read what the demo prints. */
 function whenToEnd(): AbortSignal {
   const ending = new AbortController();
-  const end = () => ending.abort();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, end);
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => ending.abort());
+  const end = () => ending.abort(nobodyLeft);
   process.stdout.on("error", end);
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && end(), parentCheckMs).unref();
@@ -73,6 +88,7 @@ async function main(): Promise<number> {
       console.error(`\n${(error as Error).message}`);
       return 1;
     }
+    if (signal.reason === nobodyLeft) return 1;
     console.log(
       `\nThe demo was ended${settings?.once ? " before everything was shown" : ""}; nothing of it is left.`,
     );

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generate } from "selfsigned";
@@ -21,11 +22,16 @@ export interface Playground {
 }
 
 const host = "localhost";
+const portsFile = "ports.json";
 const bucket = "demo";
 const login = { user: "demo", password: "demo-password" };
 
-export async function openPlayground(): Promise<Playground> {
-  const folder = await mkdtemp(join(tmpdir(), "data-distribution-demo-"));
+/**
+ * @param lastingFolder what a demo that was killed has left in it is used again; without it there is a
+ *   temporary one, which `close` removes
+ */
+export async function openPlayground(lastingFolder?: string): Promise<Playground> {
+  const folder = lastingFolder ?? (await mkdtemp(join(tmpdir(), "data-distribution-demo-")));
   const opened: { close(): Promise<void> }[] = [];
   const open = async <T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
     const server = await starting;
@@ -34,22 +40,29 @@ export async function openPlayground(): Promise<Playground> {
   };
   const close = async () => {
     await Promise.all(opened.map((server) => server.close()));
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    if (!lastingFolder) await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   };
   try {
     const { cert, key } = await createCertificate();
     const certificateFile = join(folder, "certificate.pem");
     await writeFile(certificateFile, cert);
     const file = join(folder, "price-list.csv");
-    await writeFile(file, priceList());
+    // Deliveries that wait refuse a file that was written again.
+    const isNew = !existsSync(file);
+    if (isNew) await writeFile(file, priceList());
     const root = join(folder, "ftp");
-    await mkdir(root);
     const outbox = join(folder, "outbox");
-    await mkdir(outbox);
+    const s3Folder = join(folder, "s3");
+    for (const path of [root, outbox, s3Folder]) await mkdir(path, { recursive: true });
 
-    const s3 = await open(startS3Server({ folder }));
-    const ftp = await open(startFtpServer({ ...login, root, tls: { cert, key, mode: "explicit" } }));
+    const ports = await readPorts(folder);
+    const s3 = await open(onPort(ports.s3, (port) => startS3Server({ contents: s3Folder, port })));
+    const ftpTls = { cert, key, mode: "explicit" } as const;
+    const ftp = await open(
+      onPort(ports.ftp, (port) => startFtpServer({ ...login, root, tls: ftpTls, port })),
+    );
     const smtp = await open(startSmtpServer({ ...login, tls: { cert, key, mode: "starttls" } }));
+    await writeFile(join(folder, portsFile), JSON.stringify({ s3: s3.port, ftp: ftp.port }));
     const env = {
       NODE_EXTRA_CA_CERTS: certificateFile,
       DEMO_FILE: file,
@@ -68,12 +81,25 @@ export async function openPlayground(): Promise<Playground> {
       DEMO_SMTP_USER: login.user,
       DEMO_SMTP_PASSWORD: login.password,
     };
-    ftp.hook = busyOnce();
+    if (isNew) ftp.hook = busyOnce();
     return { folder, s3, ftp, smtp, bucket, file, env, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Links and addresses that were told before a kill stay right, as long as nobody else has their ports. */
+async function readPorts(folder: string): Promise<{ s3?: number; ftp?: number }> {
+  return JSON.parse(await readFile(join(folder, portsFile), "utf8").catch(() => "{}"));
+}
+
+function onPort<T>(earlier: number | undefined, start: (port: number) => Promise<T>): Promise<T> {
+  if (earlier === undefined) return start(0);
+  return start(earlier).catch((error) => {
+    if (error.code !== "EADDRINUSE") throw error;
+    return start(0);
+  });
 }
 
 /** The first upload is refused for the moment, as busy servers do: so there is a retry to see. */

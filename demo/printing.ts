@@ -38,10 +38,7 @@ export function printServers(
 
 export function printRun({ story, button }: Run, findings: readonly Finding[]): void {
   console.log(`\n${bold(story)} ${dim("·")} ${button}`);
-  for (const { mark, text, detail } of findings) {
-    console.log(`  ${marks[mark]}  ${text}`);
-    for (const line of detail?.split("\n") ?? []) console.log(`${indent}${dim(line)}`);
-  }
+  printFindings(findings);
 }
 
 /** @returns whether everything went as it should */
@@ -59,8 +56,26 @@ export function printSummary(findings: readonly Finding[]): boolean {
   return false;
 }
 
+export function printTaken(): void {
+  console.log("\nAnother demo is running: what this one makes does not survive a kill -9.");
+}
+
+export function printLeft(locations: readonly string[]): void {
+  console.log(`\n${bold("The last demo was killed before everything had ended. It goes on:")}`);
+  for (const location of locations) console.log(`  ${location}`);
+}
+
+export function printFindings(findings: readonly Finding[]): void {
+  for (const { mark, text, detail } of findings) {
+    console.log(`  ${marks[mark]}  ${text}`);
+    for (const line of detail?.split("\n") ?? []) console.log(`${indent}${dim(line)}`);
+  }
+}
+
 export function printWaiting({ url, logFile }: NodeRed): void {
   console.log(`\nNow it is yours: ${bold(url)}`);
   console.log(dim(`Node-RED's log is ${logFile}.`));
-  console.log("Ctrl+C ends the demo and removes all that it made.");
+  console.log(
+    "Ctrl+C ends the demo and removes all that it made; after a kill -9 the next one goes on with it.",
+  );
 }

@@ -15,8 +15,9 @@ process.on("SIGINT", () => {
 });
 process.on("SIGTERM", () => demo.kill("SIGTERM"));
 process.on("SIGHUP", () => demo.kill("SIGHUP"));
-// npm passes a SIGTERM on to its shell only, which then leaves without a word to us.
-setInterval(() => process.ppid !== parent && demo.kill("SIGTERM"), 500).unref();
+// npm passes a SIGTERM on to its shell only, which then leaves without a word to us; nor has a kill -9 any.
+// The demo ends when we do, and keeps what has not ended.
+setInterval(() => process.ppid !== parent && process.exit(1), 250).unref();
 demo.on("exit", (code, signal) => {
   if (signal === null) process.exit(code ?? 1);
   process.removeAllListeners(signal);

@@ -3,7 +3,7 @@ import { EventEmitter, once } from "node:events";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type FlowNode, settingsOf, writeUserFolder } from "./user-folder";
+import { type FlowNode, settingsOf, userFolderOf, writeUserFolder } from "./user-folder";
 
 export type { FlowNode } from "./user-folder";
 
@@ -58,7 +58,7 @@ const lookEveryMs = 50;
 
 /** @throws Error with a sentence for people when it does not start */
 export async function startNodeRed(options: NodeRedOptions): Promise<NodeRed> {
-  const userDir = join(options.folder, "node-red");
+  const userDir = userFolderOf(options.folder);
   const logFile = join(options.folder, "node-red.log");
   await writeUserFolder(userDir, options.flows);
   const child = await spawnChild(options, userDir, logFile);
@@ -131,6 +131,7 @@ async function whenStarted(news: EventEmitter, { port, signal }: NodeRedOptions)
 async function spawnChild(options: NodeRedOptions, userDir: string, logFile: string): Promise<ChildProcess> {
   const { port, anyPort, env } = options;
   const own = Object.entries(process.env).filter(([name]) => !/^(AWS_|NODE_RED_|NODE_OPTIONS$)/.test(name));
+  const settings = await settingsOf(userDir);
   const log = await open(logFile, "a");
   try {
     return spawn(process.execPath, [join(__dirname, "child.cjs")], {
@@ -138,7 +139,7 @@ async function spawnChild(options: NodeRedOptions, userDir: string, logFile: str
       env: {
         ...Object.fromEntries(own),
         ...env,
-        DEMO_NODE_RED: JSON.stringify({ port, anyPort, settings: settingsOf(userDir) }),
+        DEMO_NODE_RED: JSON.stringify({ port, anyPort, settings }),
       },
       stdio: ["ignore", log.fd, log.fd, "ipc"],
     });

@@ -1,9 +1,20 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { HeadObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startNodeRed } from "../../demo/node-red";
 import { ensureBuilt, packageRoot } from "../support/built-package";
@@ -96,13 +107,7 @@ test("--once delivers everything, reads it back, gets the mails and exits with 0
 });
 
 test("--once exits with 1 and says why when the stories do something else", async () => {
-  const copy = mkdtempSync(join(temporary, "copy-"));
-  for (const name of ["demo", "examples", "package.json", "tsconfig.json"]) {
-    cpSync(join(packageRoot, name), join(copy, name), { recursive: true });
-  }
-  for (const name of ["dist", "node_modules", "resources", "src"]) {
-    symlinkSync(join(packageRoot, name), join(copy, name));
-  }
+  const copy = copyOfDemo();
   change(copy, "daily customer report", '"link": true', '"link": false');
   change(
     copy,
@@ -118,6 +123,17 @@ test("--once exits with 1 and says why when the stories do something else", asyn
   expect(reasons).toMatch(/ftp:\/\/localhost:\d+\/elsewhere\/price-list\.csv is not where it should be\./);
   expect(leftovers()).toEqual([]);
 });
+
+function copyOfDemo(): string {
+  const copy = mkdtempSync(join(temporary, "copy-"));
+  for (const name of ["demo", "examples", "package.json", "tsconfig.json"]) {
+    cpSync(join(packageRoot, name), join(copy, name), { recursive: true });
+  }
+  for (const name of ["dist", "node_modules", "resources", "src"]) {
+    symlinkSync(join(packageRoot, name), join(copy, name));
+  }
+  return copy;
+}
 
 function change(copy: string, example: string, from: string, to: string): void {
   const file = join(copy, "examples", `${example}.json`);
@@ -149,8 +165,85 @@ test("Ctrl+C ends the demo: no process and no file is left", async () => {
   expect(await demo.exited).toEqual([0, null]);
   expect(processesOf(group)).toEqual([]);
   expect(demo.output()).toMatch(/nothing of it is left\.\n$/);
+  expect(existsSync(join(packageRoot, ".cache/demo"))).toBe(false);
   expect(leftovers()).toEqual([]);
 });
+
+test("after a kill -9 what waited for its retry arrives, once, and the demo says so", async () => {
+  const copy = copyOfDemo();
+  const scheduler = "the scheduler";
+  change(copy, scheduler, '"preset": "three-quick-tries"', '"preset": "custom"');
+  change(copy, scheduler, '"firstDelaySeconds": "30"', '"firstDelaySeconds": "20"');
+  const content = join(copy, ".cache/demo/content");
+  const uploads = () => filesBelow(join(content, "ftp/incoming"));
+
+  const first = startDemo([...main, "--port", String(await freePort())], copy);
+  await waitUntil(() => first.output().includes("✔ delivered  s3://"), 60_000);
+  const earlierPlace = /✔ delivered {2}s3:\/\/demo\/(\S+)/.exec(first.output())?.[1] ?? "";
+  const url = /editor {2}(\S+)/.exec(first.output())?.[1];
+  await waitUntil(async () => (await deliveriesOf(url, "waiting")).some(isForFtp), 60_000);
+  const [waiting] = (await deliveriesOf(url, "waiting")).filter(isForFtp);
+  // Only the demo: what it has started must end by itself.
+  process.kill(first.child.pid as number, "SIGKILL");
+  await first.exited;
+  await waitUntil(() => processesOf(first.child.pid as number).length === 0, 30_000);
+  expect(uploads()).toEqual([]);
+  expect(statSync(join(copy, ".cache/demo")).mode & 0o777).toBe(0o700);
+
+  const second = startDemo([...main, "--port", String(await freePort())], copy);
+  const goesOn = /It goes on:\n(?: {2}.+\n)*? {2}ftp:\/\/localhost:\d+\/(incoming\/\S+)\n/;
+  await waitUntil(() => goesOn.test(second.output()), 60_000);
+  const place = goesOn.exec(second.output())?.[1] ?? "";
+  const arrived = new RegExp(`450 [^]*✔ delivered  ftp://localhost:\\d+/${place}\n.*read back: identical\n`);
+  await waitUntil(() => arrived.test(second.output()), 90_000);
+  expect(uploads()).toEqual([join(content, "ftp", place)]);
+  const { s3 } = JSON.parse(readFileSync(join(content, "ports.json"), "utf8")) as { s3: number };
+  const credentials = { accessKeyId: "DEMOACCESSKEY", secretAccessKey: "demo-secret-key" };
+  const client = new S3Client({
+    endpoint: `http://127.0.0.1:${s3}`,
+    region: "us-east-1",
+    forcePathStyle: true,
+    credentials,
+  });
+  const { ContentLength } = await client.send(new HeadObjectCommand({ Bucket: "demo", Key: earlierPlace }));
+  client.destroy();
+  expect(ContentLength, "what was on S3 before").toBe(65_536);
+  const secondUrl = /editor {2}(\S+)/.exec(second.output())?.[1];
+  const delivered = (await deliveriesOf(secondUrl, "delivered")).filter(isForFtp);
+  expect(delivered).toMatchObject([{ id: waiting?.id, attempts: [{ n: 1 }, { n: 2 }] }]);
+
+  // A third one does not touch what the second one uses.
+  const third = startDemo([...main, "--port", String(await freePort())], copy);
+  await waitUntil(() => third.output().includes("Another demo is running"), 60_000);
+  for (const { child } of [third, second]) child.kill("SIGINT");
+  expect(await Promise.all([second.exited, third.exited])).toEqual([
+    [0, null],
+    [0, null],
+  ]);
+  expect(readdirSync(join(copy, ".cache"))).toEqual([]);
+  expect(leftovers()).toEqual([]);
+});
+
+interface Listed {
+  id: string;
+  location: string;
+  attempts: object[];
+}
+
+async function deliveriesOf(url: string | undefined, state: string): Promise<Listed[]> {
+  const answer = await fetch(`${url}/delivery-store/deliveries?state=${state}`);
+  return ((await answer.json()) as { deliveries: Listed[] }).deliveries;
+}
+
+function isForFtp({ location }: Listed): boolean {
+  return location.startsWith("ftp://localhost");
+}
+
+function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries.flatMap((entry) => (entry.isFile() ? join(entry.parentPath, entry.name) : []));
+}
 
 test("a SIGTERM in the middle of --once ends it with 1", async () => {
   const demo = startDemo(["scripts/demo.mjs", "--once", "--port", String(await freePort())]);
@@ -189,10 +282,12 @@ test.each([
   expect(output).not.toMatch(/^\s+at /m);
 });
 
-async function waitUntil(found: () => boolean, timeoutMs: number): Promise<void> {
+async function waitUntil(found: () => boolean | Promise<boolean>, timeoutMs: number): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
-  while (!found()) {
-    if (performance.now() > deadlineMs) throw new Error(`It did not happen: ${found}`);
+  while (!(await found())) {
+    if (performance.now() > deadlineMs) {
+      throw new Error(`It did not happen: ${found}\n${started.at(-1)?.output()}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -5,13 +5,19 @@ import { Readable } from "node:stream";
 /** Bytes on disk, in one file or, after a multipart upload, in one for each part. */
 export interface Content {
   readonly bytes: number;
+  readonly files: readonly ContentFile[];
   /** Inclusive `start`, exclusive `end`. The files stay until the stream has ended. */
   open(range?: { start: number; end: number }): Readable;
   /** Removes the files, once nobody reads them any more. */
   drop(): Promise<void>;
 }
 
-export function createContent(files: readonly { path: string; bytes: number }[]): Content {
+export interface ContentFile {
+  path: string;
+  bytes: number;
+}
+
+export function createContent(files: readonly ContentFile[]): Content {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   let readers = 0;
   let dropped = false;
@@ -33,6 +39,7 @@ export function createContent(files: readonly { path: string; bytes: number }[])
 
   return {
     bytes,
+    files,
     open({ start, end } = { start: 0, end: bytes }) {
       readers += 1;
       const stream = Readable.from(read(start, end), { objectMode: false });

@@ -109,7 +109,9 @@ async function carryOut(
   const signature = verifySignature(request, info.query, { credentials, region, service: "s3" });
   if (info.operation === "Unknown") throw new S3Error("NotImplemented");
   const header = (name: string) => request.headersDistinct[name]?.join(", ");
-  return handlers[info.operation]({ ...state, info, signature, header, body });
+  const answer = await handlers[info.operation]({ ...state, info, signature, header, body });
+  if (!["GET", "HEAD"].includes(info.method)) state.save?.();
+  return answer;
 }
 
 async function readForm(body: AsyncIterable<Buffer>): Promise<string> {

@@ -12,6 +12,8 @@ export interface ServerState {
   readonly credentials: CredentialStore;
   readonly region: string | undefined;
   readonly domain: string;
+  /** Called before a change is answered. */
+  readonly save: (() => void) | undefined;
   readonly role: { arn: string; externalId?: string } | undefined;
 }
 

@@ -10,6 +10,7 @@ import { respond } from "./dispatch";
 import type { ServerState } from "./exchange";
 import type { S3Hook, S3Injection } from "./hook";
 import type { S3RequestInfo } from "./operations";
+import { loadBuckets, saveBuckets } from "./saved-buckets";
 import { createStore, type S3Bucket } from "./store";
 
 export type { InjectedAnswer, S3Hook, S3Injection } from "./hook";
@@ -29,6 +30,8 @@ export interface S3ServerOptions {
   domain?: string;
   /** An existing folder for a folder with the contents, which `close` removes. Default: the system's. */
   folder?: string;
+  /** An existing folder where the contents stay; those of an earlier server are there again. */
+  contents?: string;
   /** Of all parts but the last. Default: 5 MiB, as on Amazon S3. */
   minPartBytes?: number;
   /** PEM texts; with them the server speaks https. */
@@ -55,7 +58,7 @@ export interface S3Server {
    * @returns takes the hook away again
    */
   onRequest(hook: S3Hook): () => void;
-  /** Cuts every connection and removes all contents. */
+  /** Cuts every connection and removes all contents, unless there is a folder where they stay. */
   close(): Promise<void>;
 }
 
@@ -63,7 +66,8 @@ const keptRequests = 10_000;
 
 /**
  * A small S3 server for the demo and the tests: it checks signatures, checksums and conditions as Amazon
- * S3 does, and answers with its errors. It keeps contents in files and everything else in memory.
+ * S3 does, and answers with its errors. It keeps contents in files and everything else in memory,
+ * and with `contents` that in a file, too.
  */
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
   const {
@@ -72,13 +76,23 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     secretAccessKey = "demo-secret-key",
     tls,
   } = options;
-  const folder = await mkdtemp(join(options.folder ?? tmpdir(), "s3-server-"));
-  const store = createStore(folder, options.minPartBytes ?? 5 * 1024 ** 2);
+  const { contents } = options;
+  const folder = contents ?? (await mkdtemp(join(options.folder ?? tmpdir(), "s3-server-")));
+  const removeFolder = async () => {
+    if (contents === undefined) await rm(folder, { recursive: true, force: true });
+  };
+  const saved = contents && join(contents, "buckets");
+  const store = createStore(
+    folder,
+    options.minPartBytes ?? 5 * 1024 ** 2,
+    saved ? loadBuckets(saved) : undefined,
+  );
   const state: ServerState = {
     store,
     credentials: createCredentialStore({ accessKeyId, secretAccessKey }),
     region: options.region,
     domain: options.domain ?? "localhost",
+    save: saved ? () => saveBuckets(saved, store.buckets) : undefined,
     role: options.role,
   };
   const hooks = new Set<S3Hook>();
@@ -106,7 +120,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen({ port: options.port ?? 0, host }, resolve);
   }).catch(async (error: unknown) => {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder();
     throw error;
   });
   const { port } = server.address() as AddressInfo;
@@ -132,7 +146,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder();
     },
   };
 }

@@ -72,8 +72,11 @@ export interface Store {
   object(bucket: string | undefined, key: string | undefined): S3Object;
 }
 
-export function createStore(folder: string, minPartBytes: number): Store {
-  const buckets = new Map<string, S3Bucket>();
+export function createStore(
+  folder: string,
+  minPartBytes: number,
+  buckets = new Map<string, S3Bucket>(),
+): Store {
   return {
     buckets,
     minPartBytes,
