@@ -47,7 +47,7 @@ describe.runIf(available)("the sftp writer, in a flow", () => {
     });
     expect(await content("in/deep/a.txt")).toBe("hello");
     await runtime.next("completed");
-    await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B, size compared" });
+    await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B, read back" });
   });
 
   test("a key under a passphrase, below a folder", async () => {

@@ -103,29 +103,26 @@ async function startPostgresQueues(): Promise<Server> {
   return { ...server, createDatabase };
 }
 
-const few = { processes: 2, kills: 1, deliveries: 500 };
-const many = { processes: 4, kills: 3, deliveries: 500 };
-const shared = { processes: 3, kills: 2, deliveries: 300 };
 const servers = [
   {
     ...{ name: "PostgreSQL", tool: "postgresql", program: postgresPath },
-    ...{ start: (): Promise<Server> => startPostgres(), cases: [few, many] },
+    ...{ start: (): Promise<Server> => startPostgres(), hasQueues: false },
   },
   {
     ...{ name: "MariaDB", tool: "mariadb-server", program: mariadbPath },
-    ...{ start: (): Promise<Server> => startMariadb(), cases: [few, many] },
+    ...{ start: (): Promise<Server> => startMariadb(), hasQueues: false },
   },
   {
     ...{ name: "Redis", tool: "redis-server", program: redisPath },
-    ...{ start: (): Promise<Server> => startRedis(), cases: [shared] },
+    ...{ start: (): Promise<Server> => startRedis(), hasQueues: true },
   },
   {
     ...{ name: "PostgreSQL with queues", tool: "postgresql", program: postgresPath },
-    ...{ start: startPostgresQueues, cases: [shared] },
+    ...{ start: startPostgresQueues, hasQueues: true },
   },
 ];
 
-for (const { name, start, cases } of servers.filter(({ tool, program }) => requireTool(tool, program))) {
+for (const { name, start, hasQueues } of servers.filter(({ tool, program }) => requireTool(tool, program))) {
   describe(name, () => {
     let server: Server;
     beforeAll(async () => {
@@ -133,7 +130,7 @@ for (const { name, start, cases } of servers.filter(({ tool, program }) => requi
     });
     afterAll(() => server?.stop());
 
-    test.each(cases)(
+    test.each([{ processes: 3, kills: 2, deliveries: 300 }])(
       "$processes processes do $kills kills and a restart of the server",
       async ({ processes, kills, deliveries }) => {
         const logFile = path.join(folder, `${name}-${processes}.log`);
@@ -180,7 +177,7 @@ for (const { name, start, cases } of servers.filter(({ tool, program }) => requi
     );
 
     // Leases are the same everywhere; here locks of BullMQ end as well.
-    if (!cases.includes(shared)) return;
+    if (!hasQueues) return;
     test("what a process has in its hands when it stands still is delivered once, by another one", async () => {
       const logFile = path.join(folder, `${name}-blocked.log`);
       const options = { ...(await server.createDatabase()), leaseMs: 4_000 };
