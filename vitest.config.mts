@@ -19,7 +19,7 @@ const projects: Record<string, Project> = {
   unit: { include: below("lib"), exclude: slow, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
   contracts: { include: slow, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
   nodes: { include: below("nodes"), isolate: false, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
-  servers: { include: below("servers"), testTimeout: 60_000, turn: 1, maxWorkers: 2 },
+  servers: { include: below("servers"), testTimeout: 60_000, turn: 1, maxWorkers: 3 },
   faults: { include: below("faults"), testTimeout: 60_000, turn: 2, maxWorkers: 2 },
   package: { include: below("package"), testTimeout: 60_000, turn: 3, maxWorkers: 1 },
   flows: { include: below("flows"), testTimeout: 120_000, turn: 4, maxWorkers: 2 },

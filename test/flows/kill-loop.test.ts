@@ -214,7 +214,10 @@ describe.each(runtimeNames)("%s", (name) => {
     expect(await filesBelow(join(servers.ftp.root, "in"))).toEqual(names("ftp"));
     const { objects, uploads } = servers.s3.buckets.get(bucket) ?? {};
     expect([...(objects?.keys() ?? [])].sort()).toEqual(names("s3").map((one) => `in/${one}`));
-    expect([...(uploads?.values() ?? [])].map(({ key }) => key)).toEqual([]);
+    // Killed between the store's answer and the note of it, an upload is begun that nobody knows of: without parts.
+    const begun = [...(uploads?.values() ?? [])];
+    expect(begun.filter(({ parts }) => parts.size > 0).map(({ key }) => key)).toEqual([]);
+    expect(begun.length).toBeLessThanOrEqual(killedAt.length);
     await expectBoundedSpool(userDir, wanted, killedAt.length);
     const states = (await keptDeliveries(userDir)).map(({ state }) => state);
     expect(states.filter((state) => state !== "delivered")).toEqual([]);
@@ -228,7 +231,8 @@ async function expectBoundedSpool(userDir: string, wanted: readonly Wanted[], ki
   const files = await filesBelow(folder);
   const unfinished = files.filter((file) => !known.has(file));
   expect(unfinished.filter((file) => !file.endsWith(".tmp"))).toEqual([]);
-  expect(unfinished.length).toBeLessThanOrEqual(2 * kills);
+  // Of each message its content, and what is large in it beside that.
+  expect(unfinished.length).toBeLessThanOrEqual(2 * atOnce * kills);
   for (const file of files) {
     const bytes = known.get(file);
     if (bytes !== undefined) expect((await stat(join(folder, file))).size).toBe(bytes);

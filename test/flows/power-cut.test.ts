@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -136,6 +137,8 @@ test.each(possible ? runtimeNames : [])(
 
     const first = await startNodeRed({ runtime, userDir: join(folder, "disk"), flows, settings });
     cleanups.push(() => first.kill());
+    // The flows are Node-RED's to keep, and it does not wait for the disk.
+    execFileSync("sync", ["--file-system", join(folder, "disk")]);
     const posting = postAll(first.url, wanted);
     const copy = join(folder, "copy.img");
     let acknowledged: Acknowledged = new Map();
