@@ -9,11 +9,13 @@ import { type Cluster, clusterFlow, startCluster, type Told } from "./cluster";
 
 /** How many Node-REDs share a store: what four can do, two can; both take twice the time. */
 const sizes = (process.env.CLUSTER_SIZES ?? "4").split(",").map(Number);
+const kinds = (process.env.CLUSTER_KINDS ?? "postgresql").split(",");
 const leaseMs = 30_000;
 const concurrency = 2;
 const onceTexts = ["06:00", "06:01", "06:02", "06:03", "06:04"];
 
 const clusters = sharedStoreKinds
+  .filter(({ kind }) => kinds.includes(kind))
   .filter(({ tool, program }) => requireTool(tool, program))
   .flatMap((kind) => sizes.map((size) => ({ ...kind, size, files: 30 * size })));
 

@@ -1,6 +1,7 @@
 import type { DatabaseServer } from "./database-server";
 import type { FlowNode } from "./node-red-process";
 import { postgresPath, startPostgres } from "./postgres";
+import { type RedisServer, redisPath, startRedis } from "./redis";
 
 /** A kind of store that several Node-REDs can share, and the server that it needs. */
 export interface SharedStoreKind {
@@ -26,9 +27,26 @@ export const sharedStoreKinds: readonly SharedStoreKind[] = [
     program: postgresPath,
     start: () => onDatabaseServer("postgresql", startPostgres()),
   },
+  {
+    kind: "redis",
+    tool: "redis-server",
+    program: redisPath,
+    start: () => onDatabaseServer("redis", startRedis()),
+  },
+  {
+    kind: "postgresql-queue",
+    tool: "postgresql",
+    program: postgresPath,
+    start: () => onDatabaseServer("postgresql-queue", startPostgres()),
+  },
 ];
 
-async function onDatabaseServer(kind: string, starting: Promise<DatabaseServer>): Promise<SharedStoreServer> {
+type DatabaseServers = Pick<DatabaseServer | RedisServer, "createDatabase" | "stop">;
+
+async function onDatabaseServer(
+  kind: string,
+  starting: Promise<DatabaseServers>,
+): Promise<SharedStoreServer> {
   const server = await starting;
   return {
     async createStoreNode(settings = {}) {
@@ -40,11 +58,11 @@ async function onDatabaseServer(kind: string, starting: Promise<DatabaseServer>)
           kind,
           host,
           port: String(port),
-          database,
+          database: String(database),
           security: "none",
         },
         ...settings,
-        credentials: { user, password },
+        credentials: { user: user ?? "", password },
       };
     },
     stop: () => server.stop(),
