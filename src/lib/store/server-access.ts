@@ -1,5 +1,7 @@
 import { isIPv6 } from "node:net";
 import { readAuthorities } from "../authorities";
+import { DeliveryError } from "../errors";
+import { importOptionalPeer } from "../optional-peer";
 import type { OptionReader } from "../options";
 
 /** How to reach a server that several processes keep their deliveries in. */
@@ -53,4 +55,26 @@ export function readServerAccess(options: OptionReader, usualPort: number): Serv
 /** How long a statement may be tried: it must be over well before the lease that it extends. */
 export function patienceMsOf({ leaseMs }: Pick<ServerAccess, "leaseMs">): number {
   return Math.max(2_000, Math.min(10_000, leaseMs / 6));
+}
+
+export interface ServerStoreContext {
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** Told of what an operator should know, in sentences. */
+  onNotice?: (notice: string) => void;
+}
+
+/**
+ * Imports the package that speaks to a kind of server.
+ * @param kept ends the sentence "… is needed to keep deliveries"
+ * @throws DeliveryError `local` when it is not installed
+ */
+export async function importClient<T>(name: string, kept: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await importOptionalPeer(name, `keep deliveries ${kept}`, load);
+  } catch (error) {
+    // The store cannot do its work; nothing is wrong with the delivery.
+    if (!(error instanceof DeliveryError)) throw error;
+    throw new DeliveryError("local", error.message, { code: error.code, cause: error.cause });
+  }
 }

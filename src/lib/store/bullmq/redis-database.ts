@@ -1,12 +1,11 @@
 import { isIP } from "node:net";
 import type { Redis } from "ioredis";
 import { DeliveryError } from "../../errors";
-import { patienceMsOf } from "../server-access";
+import { importClient, patienceMsOf } from "../server-access";
 import { createPatience } from "../server-failure";
 import type { RedisStoreOptions } from "./options";
 import { classifyRedisError } from "./redis-errors";
 import { scripts } from "./redis-scripts";
-import { importPeer } from "./tickets";
 
 export type ScriptName = keyof typeof scripts;
 
@@ -28,7 +27,7 @@ const longestPauseMs = 1_000;
 
 /** @throws DeliveryError `local` when it cannot be reached, or its client is not installed */
 export async function openRedisDatabase(options: RedisStoreOptions): Promise<RedisDatabase> {
-  const { Redis } = await importPeer("ioredis", () => import("ioredis"));
+  const { Redis } = await importClient("ioredis", "in such a store", () => import("ioredis"));
   const patienceMs = patienceMsOf(options);
   const client = new Redis(clientOptions(options, patienceMs));
   let closed = false;

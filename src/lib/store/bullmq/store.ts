@@ -5,8 +5,8 @@ import { createLazyBackend } from "../lazy-backend";
 import { createLeaseStore } from "../lease-store";
 import { classifyServerError } from "../server/errors";
 import { serverKinds } from "../server/kinds";
-import { openServerBackend, type ServerStoreContext } from "../server/store";
-import { lookEveryMs, patienceMsOf } from "../server-access";
+import { openServerBackend } from "../server/store";
+import { importClient, lookEveryMs, patienceMsOf, type ServerStoreContext } from "../server-access";
 import type { Failure } from "../server-failure";
 import type { BullmqStoreOptions, PostgresQueueStoreOptions, RedisStoreOptions } from "./options";
 import { createQueuedBackend } from "./queued-backend";
@@ -14,7 +14,7 @@ import { createRedisBackend } from "./redis-backend";
 import { checkRedis } from "./redis-checks";
 import { openRedisDatabase } from "./redis-database";
 import { classifyRedisError } from "./redis-errors";
-import { createTickets, importPeer, type Tickets, ticketOptions } from "./tickets";
+import { createTickets, type Tickets, ticketOptions } from "./tickets";
 
 /** The same trouble is told of once in so long. */
 const toldEveryMs = 600_000;
@@ -46,7 +46,7 @@ export function createBullmqStore(
 }
 
 async function openRedis(options: RedisStoreOptions, notify: (notice: string) => void): Promise<Opened> {
-  const bullmq = await importPeer("bullmq", () => import("bullmq"));
+  const bullmq = await importClient("bullmq", "in such a store", () => import("bullmq"));
   const database = await openRedisDatabase(options);
   try {
     await checkRedis(database, options, notify);
@@ -72,7 +72,7 @@ async function openPostgres(
   options: PostgresQueueStoreOptions,
   notify: (notice: string) => void,
 ): Promise<Opened> {
-  const bullmq = await importPeer("bullmq", () => import("bullmq"));
+  const bullmq = await importClient("bullmq", "in such a store", () => import("bullmq"));
   const server = { ...options, kind: "postgresql" } as const;
   const records = await openServerBackend(server, notify);
   const classify: Classify = (error) => classifyServerError(error, server);

@@ -1,8 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IQueueBackend, MinimalJob, QueueBaseOptions } from "bullmq";
-import { DeliveryError } from "../../errors";
-import { importOptionalPeer } from "../../optional-peer";
 
 /**
  * The queues of BullMQ, one for each queue of the store. A job there is a ticket: who draws it may claim
@@ -43,17 +41,6 @@ export function ticketOptions(leaseMs: number): Omit<QueueBaseOptions, "connecti
     QueueBaseOptions,
     "connection"
   >;
-}
-
-/** @throws DeliveryError `local` when the package is not installed */
-export async function importPeer<T>(name: string, load: () => Promise<T>): Promise<T> {
-  try {
-    return await importOptionalPeer(name, "keep deliveries in such a store", load);
-  } catch (error) {
-    // The store cannot do its work; nothing is wrong with the delivery.
-    if (!(error instanceof DeliveryError)) throw error;
-    throw new DeliveryError("local", error.message, { code: error.code, cause: error.cause });
-  }
 }
 
 /** @param root a backend of BullMQ whose connection all queues share; it is closed with the tickets */

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Collection, MongoClientOptions } from "mongodb";
 import { DeliveryError } from "../../errors";
-import { importOptionalPeer } from "../../optional-peer";
-import { patienceMsOf } from "../server-access";
+import { importClient, patienceMsOf } from "../server-access";
 import { createPatience } from "../server-failure";
 import {
   collection,
@@ -37,7 +36,7 @@ const closeWithinMs = 5_000;
  *   settings
  */
 export async function openMongoDatabase(options: MongoStoreOptions): Promise<MongoDatabase> {
-  const { MongoClient } = await loadClient();
+  const { MongoClient } = await importClient("mongodb", "in MongoDB", () => import("mongodb"));
   const { patiently, end } = createPatience(patienceMsOf(options), (thrown) =>
     classifyMongoError(thrown, options),
   );
@@ -66,16 +65,6 @@ export async function openMongoDatabase(options: MongoStoreOptions): Promise<Mon
       await Promise.race([client.close(), sleep(closeWithinMs, undefined, { ref: false })]);
     },
   };
-}
-
-async function loadClient(): Promise<typeof import("mongodb")> {
-  try {
-    return await importOptionalPeer("mongodb", "keep deliveries in MongoDB", () => import("mongodb"));
-  } catch (error) {
-    // To a store, all that keeps it from its work is local.
-    if (!(error instanceof DeliveryError)) throw error;
-    throw new DeliveryError("local", error.message, { code: error.code, cause: error });
-  }
 }
 
 /**

@@ -1,19 +1,12 @@
 import type { DeliveryStore } from "../delivery-store";
 import { createLazyBackend } from "../lazy-backend";
 import { createLeaseStore } from "../lease-store";
-import { lookEveryMs } from "../server-access";
+import { lookEveryMs, type ServerStoreContext } from "../server-access";
 import { checkClock } from "../server-clock";
 import { createMongoBackend } from "./backend";
 import { openMongoDatabase, prepare } from "./database";
 import { whereIs } from "./errors";
 import type { MongoStoreOptions } from "./options";
-
-export interface MongoStoreContext {
-  /** Milliseconds since the epoch. */
-  now?: () => number;
-  /** Told of what an operator should know, in sentences. */
-  onNotice?: (notice: string) => void;
-}
 
 /**
  * Keeps deliveries in MongoDB, for any number of processes that share the work, as `createServerStore` does
@@ -22,7 +15,7 @@ export interface MongoStoreContext {
  */
 export function createMongoStore(
   options: MongoStoreOptions,
-  { now, onNotice = () => {} }: MongoStoreContext = {},
+  { now, onNotice = () => {} }: ServerStoreContext = {},
 ): DeliveryStore {
   const { leaseMs } = options;
   const backend = createLazyBackend(async () => {

@@ -2,20 +2,13 @@ import type { StoreBackend } from "../backend";
 import type { DeliveryStore } from "../delivery-store";
 import { createLazyBackend } from "../lazy-backend";
 import { createLeaseStore } from "../lease-store";
-import { lookEveryMs } from "../server-access";
+import { lookEveryMs, type ServerStoreContext } from "../server-access";
 import { checkClock } from "../server-clock";
 import { createSqlBackend, type SqlDatabase } from "../sql/backend";
 import { migrate } from "../sql/migrate";
 import { openServerDatabase } from "./database";
 import { serverKinds } from "./kinds";
 import type { ServerStoreOptions } from "./options";
-
-export interface ServerStoreContext {
-  /** Milliseconds since the epoch. */
-  now?: () => number;
-  /** Told of what an operator should know, in sentences. */
-  onNotice?: (notice: string) => void;
-}
 
 /**
  * Keeps deliveries in a database server, for any number of processes that share the work: each delivery is
