@@ -86,6 +86,12 @@ export class DeliveryError extends Error {
   }
 }
 
+/** The same error in other words, which say more of where it leaves things. */
+export function reworded(error: DeliveryError, message: string): DeliveryError {
+  const { kind, code, retryAfterMs, maxAttempts, cause } = error;
+  return new DeliveryError(kind, message, { code, retryAfterMs, maxAttempts, cause });
+}
+
 /** A `DeliveryError` as plain data, for the store and for `msg.error`. */
 export interface ErrorRecord {
   kind: ErrorKind;

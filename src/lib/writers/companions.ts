@@ -1,4 +1,4 @@
-import { DeliveryError } from "../errors";
+import { DeliveryError, reworded } from "../errors";
 import type { WriteRequest } from "../types";
 import type { DigestAlgorithm, Fingerprint } from "./digests";
 import { hiddenName } from "./publication";
@@ -83,11 +83,5 @@ function checksumLine(digest: string, leaf: string): string {
 
 /** The content has arrived, and the sign of that has not. */
 export function companionFailed(error: DeliveryError, location: string, leaf: string): DeliveryError {
-  const { kind, message, code, retryAfterMs, maxAttempts, cause } = error;
-  return new DeliveryError(kind, `${location} is in its place, but ${leaf} beside it is not. ${message}`, {
-    code,
-    retryAfterMs,
-    maxAttempts,
-    cause,
-  });
+  return reworded(error, `${location} is in its place, but ${leaf} beside it is not. ${error.message}`);
 }

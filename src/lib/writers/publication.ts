@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { classifyCommonError, DeliveryError } from "../errors";
+import { capitalised } from "../quotation";
 import type { DataSource, SourceReading, WriteRequest } from "../types";
 import { type DigestAlgorithm, type Fingerprint, runningDigests } from "./digests";
 
@@ -116,4 +118,49 @@ export function tooManyNumbers(location: string): DeliveryError {
     `${mostNumbers} files are numbered like ${location}. Tidy the folder up, or choose another name.`,
     { code: "EEXIST" },
   );
+}
+
+/** @param where the other side, as sentences name it */
+export function damagedUpload(where: string, what: string, name: string, code: string): DeliveryError {
+  return new DeliveryError(
+    "unavailable",
+    `${capitalised(where)} ${what} of ${name}: the upload was damaged on its way.`,
+    { code, maxAttempts: 3 },
+  );
+}
+
+/**
+ * Whatever a writer has thrown as a `DeliveryError`: what no table knows is a bug.
+ * @param where the other side, as sentences name it
+ * @param writer for sentences: `FTP`
+ */
+export function asWriterError(error: unknown, where: string, writer: string): DeliveryError {
+  const known = classifyCommonError(error, where);
+  if (known) return known;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new DeliveryError("internal", `The ${writer} writer failed unexpectedly: ${reason}`, {
+    cause: error,
+  });
+}
+
+/** Before a server is looked at again that may not have noticed yet that a connection is lost. */
+export const lookAgainMs = 300;
+
+/**
+ * What is there once it no longer grows: the server may still be taking in the last bytes of a lost connection.
+ * @param look tells the size of the file, or in a word why there is none
+ * @param bytes that it has at most
+ */
+export async function restingState<State extends number | string>(
+  look: () => Promise<State>,
+  bytes: number,
+): Promise<State> {
+  let before: State | undefined;
+  let state = await look();
+  while (state !== before && typeof state === "number" && state < bytes) {
+    before = state;
+    await sleep(lookAgainMs);
+    state = await look();
+  }
+  return state;
 }

@@ -1,5 +1,6 @@
-import { classifyCommonError, DeliveryError, interrupted } from "../../errors";
+import { type DeliveryError, interrupted } from "../../errors";
 import type { Receipt, Writer } from "../../types";
+import { asWriterError } from "../publication";
 import { splitTargetName } from "../target-name";
 import { writeContent } from "./content";
 import { findFolder } from "./folders";
@@ -30,7 +31,7 @@ export function createFolderWriter(options: FolderWriterOptions): Writer {
       try {
         return await deliver(job, uncertain);
       } catch (error) {
-        return await recover(job, asDeliveryError(error), uncertain);
+        return await recover(job, asWriterError(error, "the folder", "folder"), uncertain);
       }
     },
     async close() {},
@@ -78,11 +79,4 @@ async function recover(job: Job, error: DeliveryError, uncertain: Uncertain): Pr
 function found(job: Job, note: string): Receipt {
   job.notes.push(note);
   return receiptOf(job);
-}
-
-function asDeliveryError(error: unknown): DeliveryError {
-  const known = classifyCommonError(error, "the folder");
-  if (known) return known;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new DeliveryError("internal", `The folder writer failed unexpectedly: ${reason}`, { cause: error });
 }

@@ -1,5 +1,5 @@
 import { link, lstat, rename, rm } from "node:fs/promises";
-import { codeOf, DeliveryError, interrupted } from "../../errors";
+import { codeOf, type DeliveryError, interrupted, reworded } from "../../errors";
 import type { Receipt } from "../../types";
 import { digestOf, fileExists, mostNumbers, tooManyNumbers } from "../publication";
 import { numberedName } from "../target-name";
@@ -132,12 +132,6 @@ export async function cleanUp(job: Job): Promise<"removed" | "unknown"> {
 
 /** Says in the error that something was left behind. */
 export function withLeftover(error: DeliveryError, job: Job): DeliveryError {
-  const { code, retryAfterMs, maxAttempts, cause } = error;
   const { temporary } = pathsOf(job);
-  return new DeliveryError(error.kind, `${error.message} The unfinished ${temporary} may still be there.`, {
-    code,
-    retryAfterMs,
-    maxAttempts,
-    cause,
-  });
+  return reworded(error, `${error.message} The unfinished ${temporary} may still be there.`);
 }

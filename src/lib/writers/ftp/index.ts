@@ -1,6 +1,6 @@
-import { classifyCommonError, DeliveryError, interrupted } from "../../errors";
+import { type DeliveryError, interrupted } from "../../errors";
 import type { Receipt, Writer } from "../../types";
-import { type Earlier, type Outcomes, rememberOutcomes } from "../publication";
+import { asWriterError, type Earlier, type Outcomes, rememberOutcomes } from "../publication";
 import { splitTargetName } from "../target-name";
 import { resolveConflict } from "./conflict";
 import type { FtpConnection } from "./connection";
@@ -36,7 +36,7 @@ export function createFtpWriter(connection: FtpConnection, options: FtpWriterOpt
       try {
         receipt = await connection.use((session) => deliver(session, job), context);
       } catch (error) {
-        receipt = await recover(job, asDeliveryError(error, connection), outcomes);
+        receipt = await recover(job, asWriterError(error, connection.description, "FTP"), outcomes);
       }
       outcomes.forget(request);
       return receipt;
@@ -69,7 +69,7 @@ async function recover(job: Job, failure: DeliveryError, outcomes: Outcomes): Pr
       if (receipt) return receipt;
       job.renaming = false;
     } catch (second) {
-      error = asDeliveryError(second, connection);
+      error = asWriterError(second, connection.description, "FTP");
     }
   }
   const keep = mayGoOnLater(job, error);
@@ -85,11 +85,4 @@ function publishedBy(job: Job, outcome: CleanUp): [Earlier["published"], string?
   // Only a rename takes the temporary name away without us.
   if (job.renaming && outcome !== "removed" && outcome !== "kept") return ["asked", job.leaf];
   return [job.direct && outcome === "unknown" ? "perhaps" : "no"];
-}
-
-function asDeliveryError(error: unknown, connection: FtpConnection): DeliveryError {
-  const known = classifyCommonError(error, connection.description);
-  if (known) return known;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new DeliveryError("internal", `The FTP writer failed unexpectedly: ${reason}`, { cause: error });
 }

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DeliveryError } from "../../errors";
+import { type DeliveryError, reworded } from "../../errors";
 import type { Receipt } from "../../types";
+import { lookAgainMs, restingState } from "../publication";
 import { writeCompanions } from "./companion-files";
 import { type Job, pathsOf, receiptOf } from "./job";
 import { move, publish, removeOld } from "./publish";
-import { fileState, restingState } from "./remote-files";
+import { fileState } from "./remote-files";
 import { isWorthKeeping } from "./resume";
 import type { FtpSession } from "./session";
 import { upload } from "./upload";
 import { checkUpload } from "./verify";
 
 const cleanUpTimeoutMs = 5_000;
-const lookAgainMs = 300;
 
 /** From the stored upload to the receipt. */
 export async function finish(session: FtpSession, job: Job): Promise<Receipt> {
@@ -46,7 +46,7 @@ export async function lookAndGoOn(session: FtpSession, job: Job): Promise<Receip
   const { bytes } = job.upload;
   const lost = "The server's last answer was lost; a new session found";
   if (!job.direct) {
-    const uploaded = await restingState(session, temporary, { shown: final, bytes });
+    const uploaded = await restingState(() => fileState(session, temporary, final), bytes);
     if (uploaded === bytes) {
       job.upload.stage = "stored";
       job.notes.push(`${lost} the upload complete.`);
@@ -55,7 +55,7 @@ export async function lookAndGoOn(session: FtpSession, job: Job): Promise<Receip
     // An old file can be as long as ours: it is ours only if the upload went there.
     if (!job.renaming || uploaded !== "absent") return undefined;
   }
-  if ((await restingState(session, final, { shown: final, bytes })) !== bytes) return undefined;
+  if ((await restingState(() => fileState(session, final), bytes)) !== bytes) return undefined;
   // Under a temporary name it was compared before it got this one.
   if (job.direct) await checkUpload(session, job, () => upload(session, job));
   job.notes.push(`${lost} the file in its place.`);
@@ -83,7 +83,7 @@ export async function cleanUp(job: Job, keep: boolean): Promise<CleanUp> {
     if (job.aside) await putBack(session, job);
     if (job.pending !== undefined) return remove(session, `${folder}/${job.pending}`, true);
     if (keep) {
-      const held = await restingState(session, temporary, { shown: final, bytes: job.source.size ?? 0 });
+      const held = await restingState(() => fileState(session, temporary, final), job.source.size ?? 0);
       if (isWorthKeeping(held)) return "kept";
     }
     if (!begun) return remove(session, temporary, true);
@@ -118,11 +118,5 @@ async function putBack(session: FtpSession, job: Job): Promise<void> {
 export function withLeftover(error: DeliveryError, job: Job): DeliveryError {
   const unfinished = job.direct ? job.leaf : job.temporaryLeaf;
   const name = [...job.folders, job.pending ?? unfinished].join("/");
-  const { code, retryAfterMs, maxAttempts, cause } = error;
-  return new DeliveryError(error.kind, `${error.message} The unfinished upload ${name} may still be there.`, {
-    code,
-    retryAfterMs,
-    maxAttempts,
-    cause,
-  });
+  return reworded(error, `${error.message} The unfinished upload ${name} may still be there.`);
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { FtpReply } from "./errors";
 import type { FtpSession, PlaceDetails } from "./session";
 
@@ -44,23 +43,6 @@ export async function optional(
   if (!notKnown.has(reply.code)) return reply;
   unknown.add(command);
   return undefined;
-}
-
-const lookAgainMs = 300;
-
-/** The server may still be taking in the last bytes of a connection that was lost. */
-export async function restingState(
-  session: FtpSession,
-  path: string,
-  { shown, bytes }: { shown: string; bytes: number },
-): Promise<FileState> {
-  let state = await fileState(session, path, shown);
-  for (let before: FileState = -1; state !== before && typeof state === "number" && state < bytes; ) {
-    before = state;
-    await sleep(lookAgainMs);
-    state = await fileState(session, path, shown);
-  }
-  return state;
 }
 
 export async function isFolder(session: FtpSession, path: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { DeliveryError } from "../../errors";
+import { restingState } from "../publication";
 import { type Job, pathsOf } from "./job";
-import { type FileState, restingState } from "./remote-files";
+import { type FileState, fileState } from "./remote-files";
 import type { FtpSession } from "./session";
 import { isDamage } from "./verify";
 
@@ -17,7 +18,7 @@ export async function findResumePoint(session: FtpSession, job: Job): Promise<nu
   const { size } = job.source;
   if (job.direct || !job.earlier.repeated || size === undefined || size < resumeMinBytes) return 0;
   const { temporary, final } = pathsOf(session, job);
-  const held = await restingState(session, temporary, { shown: final, bytes: size });
+  const held = await restingState(() => fileState(session, temporary, final), size);
   if (typeof held !== "number") return 0;
   job.leftover = true;
   return isWorthKeeping(held) && held <= size ? held : 0;

@@ -1,7 +1,7 @@
 import { DeliveryError } from "../../errors";
-import { capitalised } from "../../quotation";
 import { companionDigests } from "../companions";
 import type { DigestAlgorithm, Fingerprint } from "../digests";
+import { damagedUpload } from "../publication";
 import { type Job, pathsOf } from "./job";
 import { fileState, type RemoteFile } from "./remote-files";
 import { readBack } from "./retrieve";
@@ -108,10 +108,5 @@ export function isDamage(error: unknown): boolean {
 }
 
 function damaged({ connection, folders, leaf }: Job, what: string, code: string): DeliveryError {
-  const name = [...folders, leaf].join("/");
-  return new DeliveryError(
-    "unavailable",
-    `${capitalised(connection.description)} ${what} of ${name}: the upload was damaged on its way.`,
-    { code, maxAttempts: 3 },
-  );
+  return damagedUpload(connection.description, what, [...folders, leaf].join("/"), code);
 }

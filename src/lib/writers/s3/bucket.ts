@@ -1,5 +1,5 @@
 import type { BucketLocationConstraint, TransitionStorageClass } from "@aws-sdk/client-s3";
-import { DeliveryError } from "../../errors";
+import { reworded } from "../../errors";
 import type { S3Connection } from "./connection";
 import { statusOf } from "./errors";
 import type { S3LifecycleRule, S3WriterOptions } from "./options";
@@ -92,15 +92,7 @@ async function putRule(
   try {
     await connection.send((client, options) => client.send(command, options), { signal });
   } catch (error) {
-    const { kind, message, code, retryAfterMs, maxAttempts, cause } = connection.explain(error, {
-      step: "lifecycle",
-      bucket,
-    });
-    throw new DeliveryError(kind, `The bucket was created, but ${message}`, {
-      code,
-      retryAfterMs,
-      maxAttempts,
-      cause,
-    });
+    const explained = connection.explain(error, { step: "lifecycle", bucket });
+    throw reworded(explained, `The bucket was created, but ${explained.message}`);
   }
 }

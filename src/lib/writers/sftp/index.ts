@@ -1,5 +1,6 @@
-import { classifyCommonError, DeliveryError, interrupted } from "../../errors";
+import { type DeliveryError, interrupted } from "../../errors";
 import type { Receipt, Writer } from "../../types";
+import { asWriterError } from "../publication";
 import { splitTargetName } from "../target-name";
 import { resolveConflict } from "./conflict";
 import type { SftpConnection } from "./connection";
@@ -37,7 +38,7 @@ export function createSftpWriter(connection: SftpConnection, options: SftpWriter
       try {
         return await connection.use((session) => deliver(session, job, uncertain), context);
       } catch (error) {
-        return await recover(job, asDeliveryError(error, connection), uncertain);
+        return await recover(job, asWriterError(error, connection.description, "SFTP"), uncertain);
       }
     },
     async close() {},
@@ -83,7 +84,7 @@ async function recover(job: Job, failure: DeliveryError, uncertain: Uncertain): 
       if (receipt) return receipt;
       job.renaming = false;
     } catch (second) {
-      error = asDeliveryError(second, connection);
+      error = asWriterError(second, connection.description, "SFTP");
     }
   }
   const outcome = await cleanUp(job);
@@ -93,11 +94,4 @@ async function recover(job: Job, failure: DeliveryError, uncertain: Uncertain): 
   }
   if (context.signal.aborted) throw error.kind === "cancelled" ? error : interrupted();
   throw outcome === "unknown" ? withLeftover(error, job) : error;
-}
-
-function asDeliveryError(error: unknown, connection: SftpConnection): DeliveryError {
-  const known = classifyCommonError(error, connection.description);
-  if (known) return known;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new DeliveryError("internal", `The SFTP writer failed unexpectedly: ${reason}`, { cause: error });
 }

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DeliveryError } from "../../errors";
+import { type DeliveryError, reworded } from "../../errors";
 import type { Receipt } from "../../types";
+import { lookAgainMs, restingState } from "../publication";
 import { type Job, pathsOf, receiptOf } from "./job";
 import { publish, removeOld } from "./publish";
-import { type FileState, fileState, readFile, remove, rename } from "./remote-files";
+import { fileState, readFile, remove, rename } from "./remote-files";
 import type { SftpSession } from "./session";
 import { flush, withHandle } from "./transfer";
 import { checkUpload } from "./upload";
 
 const cleanUpTimeoutMs = 5_000;
-const lookAgainMs = 300;
 
 /** From the stored upload to the receipt. */
 export async function finish(session: SftpSession, job: Job): Promise<Receipt> {
@@ -36,7 +36,7 @@ export async function lookAndGoOn(session: SftpSession, job: Job): Promise<Recei
   const { bytes } = job.upload;
   const lost = "The server's last answer was lost; a new session found";
   if (!job.direct) {
-    const uploaded = await restingState(session, temporary, bytes);
+    const uploaded = await restingState(() => fileState(session, temporary), bytes);
     if (uploaded === bytes) {
       if (!(await settleUpload(session, job, temporary))) return undefined;
       job.notes.push(`${lost} the upload complete.`);
@@ -45,23 +45,12 @@ export async function lookAndGoOn(session: SftpSession, job: Job): Promise<Recei
     // An old file can be as long as ours: it is ours only if the upload went there.
     if (!job.renaming || uploaded !== "absent") return undefined;
   }
-  if ((await restingState(session, final, bytes)) !== bytes) return undefined;
+  if ((await restingState(() => fileState(session, final), bytes)) !== bytes) return undefined;
   if (job.direct && !(await settleUpload(session, job, final))) return undefined;
   job.notes.push(`${lost} the file in its place.`);
   job.verified = "size";
   if (job.aside) await removeOld(session, job);
   return receiptOf(job);
-}
-
-/** The server may still be taking in the last bytes of the connection that we lost. */
-async function restingState(session: SftpSession, path: string, bytes: number): Promise<FileState> {
-  let state = await fileState(session, path);
-  for (let before: FileState = -1; state !== before && typeof state === "number" && state < bytes; ) {
-    before = state;
-    await sleep(lookAgainMs);
-    state = await fileState(session, path);
-  }
-  return state;
 }
 
 /**
@@ -117,11 +106,5 @@ async function putBack(session: SftpSession, job: Job): Promise<void> {
 /** Says in the error that something was left behind. */
 export function withLeftover(error: DeliveryError, job: Job): DeliveryError {
   const name = [...job.folders, job.direct ? job.leaf : job.temporaryLeaf].join("/");
-  const { code, retryAfterMs, maxAttempts, cause } = error;
-  return new DeliveryError(error.kind, `${error.message} The unfinished upload ${name} may still be there.`, {
-    code,
-    retryAfterMs,
-    maxAttempts,
-    cause,
-  });
+  return reworded(error, `${error.message} The unfinished upload ${name} may still be there.`);
 }

@@ -1,5 +1,6 @@
 import { DeliveryError } from "../../errors";
 import { capitalised } from "../../quotation";
+import { damagedUpload } from "../publication";
 import type { SftpStatus } from "./errors";
 import { type Job, pathsOf } from "./job";
 import { fileState, isFolder, isMissing, makeFolders, readBack } from "./remote-files";
@@ -94,10 +95,5 @@ export async function checkUpload(session: SftpSession, job: Job): Promise<void>
 }
 
 function damaged({ connection, folders, leaf }: Job, what: string, code: string): DeliveryError {
-  const name = [...folders, leaf].join("/");
-  return new DeliveryError(
-    "unavailable",
-    `${capitalised(connection.description)} ${what} of ${name}: the upload was damaged on its way.`,
-    { code, maxAttempts: 3 },
-  );
+  return damagedUpload(connection.description, what, [...folders, leaf].join("/"), code);
 }
