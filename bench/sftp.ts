@@ -3,8 +3,8 @@
  * openssh-server and openssh-client: `npx tsx bench/sftp.ts [mebibytes]`.
  */
 import { execFileSync } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { createWriteStream } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +23,7 @@ import {
   type Writer,
 } from "../src/lib";
 import { startSshd } from "../test/support/sshd";
+import { expectSameContent } from "./same-content";
 
 const runs = 5;
 const mebibyte = 1024 * 1024;
@@ -66,7 +67,7 @@ async function main(): Promise<void> {
         }),
       );
       await rm(join(folder, `copy ${round}.bin`));
-      await compare(file, join(server.root, `by writer ${round}.bin`));
+      await expectSameContent(file, join(server.root, `by writer ${round}.bin`));
       await rm(join(server.root, `by writer ${round}.bin`));
     }
     clearInterval(sampler);
@@ -116,15 +117,6 @@ function byClient(
     input: `put -f "${file}" "${root}/by client.bin"\n`,
     stdio: ["pipe", "ignore", "inherit"],
   });
-}
-
-async function compare(one: string, other: string): Promise<void> {
-  const digest = async (path: string) => {
-    const hash = createHash("sha256");
-    await pipeline(createReadStream(path, { highWaterMark: mebibyte }), hash);
-    return hash.digest("hex");
-  };
-  if ((await digest(one)) !== (await digest(other))) throw new Error(`${other} differs.`);
 }
 
 const toMebibytes = (bytes: number) => (bytes / mebibyte).toFixed(0);

@@ -6,13 +6,11 @@
  * vsftpd, and a machine that does nothing else. Fails when a limit is missed.
  */
 import { execFileSync, spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { createReadStream } from "node:fs";
 import { mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startS3Server } from "../demo/servers/s3";
 import {
@@ -34,6 +32,7 @@ import {
   writerAttempt,
 } from "../src/lib";
 import { startVsftpd } from "../test/support/vsftpd";
+import { expectSameContent } from "./same-content";
 
 const rounds = 5;
 const mebibyte = 1024 * 1024;
@@ -107,7 +106,7 @@ async function compareSpeed(servers: Servers, { file, folder, megabytes, root }:
     seconds["ftp writer"].push(
       await timed(() => deliver(ftp.writer, folder, [fileDraft(file, "large.bin")])),
     );
-    if (round === 0) await compare(file, join(root, "large.bin"));
+    if (round === 0) await expectSameContent(file, join(root, "large.bin"));
   }
   await s3.close();
   await ftp.close();
@@ -258,15 +257,6 @@ function median(all: readonly number[]): number {
 function check(what: string, found: number, limit: number): void {
   console.log(`${what}: ${found.toFixed(2)} (at most ${limit})`);
   if (!(found <= limit)) process.exitCode = 1;
-}
-
-async function compare(one: string, other: string): Promise<void> {
-  const digest = async (path: string) => {
-    const hash = createHash("sha256");
-    await pipeline(createReadStream(path, { highWaterMark: mebibyte }), hash);
-    return hash.digest("hex");
-  };
-  if ((await digest(one)) !== (await digest(other))) throw new Error(`${other} differs.`);
 }
 
 const [first = "1024", second = "4096", third = ""] = process.argv.slice(2);

@@ -1,13 +1,13 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { ServerStoreOptions } from "../../src/lib";
 import { createAuthority } from "./certificates";
+import { freePort } from "./free-port";
 
 const run = promisify(execFile);
 
@@ -145,16 +145,6 @@ async function furnish(folder: string, { uid, gid }: Identity): Promise<{ place:
       await chown(join(folder, name), uid, gid);
   }
   return { place, ca: authority.ca };
-}
-
-/** Neither server can choose a port itself and tell. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
 }
 
 async function untilReady(server: ChildProcess, ask: () => Promise<unknown>): Promise<void> {

@@ -2,11 +2,12 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DiskOwner } from "./disk-target";
+import { freePort } from "./free-port";
 import { addLogin } from "./local-login";
 
 export const sshdPath = "/usr/sbin/sshd";
@@ -153,16 +154,6 @@ function configuration(folder: string, port: number, options: SshdOptions): stri
   return [...hostKeyLines, ...Object.entries(lines).map(([name, value]) => `${name} ${value}`), ""].join(
     "\n",
   );
-}
-
-/** sshd cannot choose a port itself and tell. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
 }
 
 async function untilListening(server: ChildProcess, port: number, log: () => Promise<string>): Promise<void> {
