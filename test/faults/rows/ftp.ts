@@ -38,9 +38,9 @@ const after: (ControlPhase & { note: RegExp })[] = [
     note: /a new session found the upload complete/,
   },
   {
-    phase: "the reply about the size",
-    when: { at: "answer", to: /^SIZE/ },
-    doing: during.looking,
+    phase: "the reply to reading back",
+    when: { at: "answer", to: /^RETR/ },
+    doing: during.reading,
     note: /a new session found the upload complete/,
   },
   {
@@ -170,9 +170,9 @@ export function ftpPatience(): FaultRow[] {
     },
     {
       ...{
-        phase: "the reply about the size",
-        fault: "SIZE unknown",
-        proxy: replaced(/^SIZE/, "502 Not here.\r\n"),
+        phase: "the reply to reading back",
+        fault: "RETR and SIZE unknown",
+        proxy: replaced(/^(RETR|SIZE)/, "502 Not here.\r\n"),
       },
       ...{ ...fine, note: /.?/ },
     },

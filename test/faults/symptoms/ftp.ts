@@ -8,7 +8,7 @@ export const during = {
   login: "during the login",
   passive: "while opening a data connection",
   storing: `while storing ${part}`,
-  looking: `while looking at ${part}`,
+  reading: "while reading {path}report.csv",
   renaming: "while renaming the upload to {path}report.csv",
 } as const;
 export type During = (typeof during)[keyof typeof during];

@@ -97,7 +97,7 @@ const lostAnswers: [string, string, FtpInjection][] = [
   ["421 after the last byte", "STOR", { lastReply: "421 Closing down." }],
   ["the connection cut after the last byte", "STOR", { drop: "after" }],
   ["no answer in time", "STOR", { lastReplyDelayMs: 60_000 }],
-  ["the connection cut", "SIZE", { drop: "before" }],
+  ["the connection cut", "RETR", { drop: "before" }],
   ["the connection cut", "RNFR", { drop: "after" }],
   ["the connection cut before the work", "RNTO", { drop: "before" }],
   ["the connection cut after the work", "RNTO", { drop: "after" }],

@@ -143,7 +143,7 @@ describe("credentials", () => {
     expect(bench.server.commands.filter((command) => command.startsWith("USER"))).toHaveLength(1);
   });
 
-  const breaks = ["USER", "PASS", "EPSV", "STOR", "SIZE", "RNFR", "RNTO"];
+  const breaks = ["USER", "PASS", "EPSV", "STOR", "RETR", "RNFR", "RNTO"];
   test.each(breaks)("the password is in no error and no connection, when %s breaks", async (command) => {
     const password = "c4nary-p+%w0&r)d";
     const bench = await ftpBench({ server: { password } });

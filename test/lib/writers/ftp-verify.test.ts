@@ -84,8 +84,13 @@ async function flipByte(bench: FtpBench): Promise<void> {
 }
 
 function damaging(bench: FtpBench, before?: FtpHook): FtpHook {
+  let damaged = false;
   return async (command, argument, session) => {
-    if (command === "SIZE" && argument.endsWith(".part")) await flipByte(bench);
+    // Whatever is asked about the upload first finds it damaged.
+    if (command !== "STOR" && argument.includes(".part") && !damaged) {
+      damaged = true;
+      await flipByte(bench);
+    }
     return before?.(command, argument, session);
   };
 }

@@ -23,7 +23,7 @@ export {
 /**
  * Delivers to an FTP server: uploads under a temporary name beside the target, compares what arrived, renames.
  * A file's usual cost is five round trips on the control connection: EPSV, STOR, SIZE, RNFR, RNTO; one more
- * for the server's hash, or two for reading a small file back.
+ * for the server's hash, or EPSV and RETR in the place of SIZE for reading a small file back.
  */
 export function createFtpWriter(connection: FtpConnection, options: FtpWriterOptions): Writer {
   const outcomes = rememberOutcomes();

@@ -30,13 +30,19 @@ interface Comparison {
   readBackMaxBytes: number;
 }
 
-/** How a file of the same size as ours compares: by the server's hash, by reading it back, or not at all. */
+interface Compared {
+  same: boolean;
+  /** `size`: the content could not be compared, so its size has to do. */
+  by: "checksum" | "read-back" | "size";
+}
+
+/** How a file compares with ours: by the server's hash, by reading it back, or not at all. */
 export async function compareContent(
   session: FtpSession,
   file: RemoteFile,
   ours: Fingerprint,
   { hash, readBackMaxBytes }: Comparison,
-): Promise<{ same: boolean; by: "checksum" | "read-back" | "size" }> {
+): Promise<Compared> {
   const offer = hash ? serverHash(session) : undefined;
   const expected = offer && ours.digests[offer.algorithm];
   if (offer && expected !== undefined) {
@@ -49,34 +55,43 @@ export async function compareContent(
 
 /**
  * 226 proves nothing, as the end of a file is only the closing of a connection. So the best is taken that is
- * allowed and can be had: the server's own hash, reading the file back, its size.
+ * allowed and can be had: the server's own hash, reading the file back, its size. What was read back needs no
+ * size beside it: that would be one more round trip for each small file.
  */
 async function checkAsItIs(session: FtpSession, job: Job): Promise<void> {
   const { verify } = job.options;
   if (verify === "none") return;
   const { upload: path, final: shown } = pathsOf(session, job);
   const { bytes } = job.upload;
+  const { same, by } = await checkContent(session, job, { path, shown });
+  if (same && by === "read-back") {
+    job.verified = by;
+    return;
+  }
   const state = await fileState(session, path, shown);
   if (typeof state === "number" && state !== bytes) {
     throw damaged(job, `holds ${state} of ${bytes} bytes`, "SIZE_MISMATCH");
   }
-  job.verified = typeof state === "number" ? "size" : "none";
-  if (verify !== "size") await checkContent(session, job, { path, shown });
+  if (!same) throw damaged(job, "holds other content than was sent", "CHECKSUM_MISMATCH");
+  job.verified = by === "size" && typeof state !== "number" ? "none" : by;
   if (job.verified === "none") {
     job.notes.push("The server tells no size, so nothing but its own word shows that all bytes arrived.");
   }
 }
 
-async function checkContent(session: FtpSession, job: Job, file: RemoteFile): Promise<void> {
-  const always = job.options.verify === "read-back";
-  const { same, by } = await compareContent(session, file, job.upload, {
+async function checkContent(session: FtpSession, job: Job, file: RemoteFile): Promise<Compared> {
+  const { verify } = job.options;
+  if (verify === "size") return { same: true, by: "size" };
+  const always = verify === "read-back";
+  const compared = await compareContent(session, file, job.upload, {
     hash: !always,
     // The first part of a resumed upload went through a connection that broke.
     readBackMaxBytes: always || job.resumedAt ? Number.POSITIVE_INFINITY : smallFileBytes,
   });
-  if (!same) throw damaged(job, "holds other content than was sent", "CHECKSUM_MISMATCH");
-  if (by !== "size") job.verified = by;
-  else if (always) job.notes.push("The server does not let the file be read again, so it was not.");
+  if (always && compared.by === "size") {
+    job.notes.push("The server does not let the file be read again, so it was not.");
+  }
+  return compared;
 }
 
 /**
