@@ -13,13 +13,13 @@ import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  type Claim,
   createSqliteStore,
   type Delivery,
   type DeliveryDraft,
   DeliveryRunner,
   type DeliveryStore,
   type ErrorRecord,
-  type Lease,
 } from "../src/lib";
 import { provideRuntime, runtimeNames } from "../test/support/runtimes";
 
@@ -92,7 +92,7 @@ const steps: Readonly<Record<string, (store: DeliveryStore, startedMs: number) =
     for (let filled = 0; filled < waiting; ) {
       const claims = await store.claim(queue, "bench", 500);
       const dueAt = Date.now() + 3_600_000;
-      await Promise.all(claims.map(({ lease, delivery }) => failAndWait(store, lease, delivery.id, dueAt)));
+      await Promise.all(claims.map((claim) => failAndWait(store, claim, dueAt)));
       filled += claims.length;
     }
     return {};
@@ -105,9 +105,7 @@ const steps: Readonly<Record<string, (store: DeliveryStore, startedMs: number) =
     await Promise.all(Array.from({ length: dueSoon }, (_, n) => store.accept(draftOf(n))));
     const claims = await store.claim(queue, "bench", dueSoon);
     const firstMs = Date.now() + 2_000;
-    await Promise.all(
-      claims.map(({ lease, delivery }, n) => failAndWait(store, lease, delivery.id, firstMs + n * everyMs)),
-    );
+    await Promise.all(claims.map((claim, n) => failAndWait(store, claim, firstMs + n * everyMs)));
     const lateMs: number[] = [];
     const runner = runnerOf(store, ({ dueAt }) => lateMs.push(Date.now() - dueAt));
     runner.start();
@@ -129,11 +127,11 @@ async function start(store: DeliveryStore, startedMs: number): Promise<Figures> 
   return { startMs, waiting: counts.waiting, rssMegabytes: process.memoryUsage.rss() / 1e6 };
 }
 
-async function failAndWait(store: DeliveryStore, lease: Lease, id: string, dueAt: number): Promise<void> {
+async function failAndWait(store: DeliveryStore, claim: Claim, dueAt: number): Promise<void> {
   const error: ErrorRecord = { kind: "unavailable", message: "Nothing answers there.", retryable: true };
   const attempt = { n: 1, startedAt: Date.now(), elapsedMs: 5, error };
-  await store.settle(lease, { state: "failed", attempt, error });
-  await store.retryAt(id, dueAt);
+  await store.settle(claim, { state: "failed", attempt, error });
+  await store.retryAt(claim.delivery.id, dueAt);
 }
 
 function runnerOf(store: DeliveryStore, began: (delivery: Delivery) => void): DeliveryRunner {

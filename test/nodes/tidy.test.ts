@@ -34,7 +34,7 @@ test("content stays while it is needed, and then for a while, longer than that o
   const end = async (announced: boolean) => {
     const [claim] = await store.claim("writer", "owner", 1);
     if (!claim) throw new Error("Nothing was due.");
-    const settled = await store.settle(claim.lease, { state: "delivered", attempt, receipt });
+    const settled = await store.settle(claim, { state: "delivered", attempt, receipt });
     if (announced) await store.markAnnounced(claim.delivery.id, settled?.version ?? 0);
   };
   const early = await accept("early");

@@ -62,7 +62,7 @@ describe.runIf(canMount())("a SQLite store on a disk", () => {
     expect(await idsOf(store)).toEqual([before.id, ...ids]);
     const after = (await store.accept(draftOf())).delivery;
     // What was being sent all the time is still its sender's.
-    expect(await store.settle(claim.lease, { state: "delivered", attempt, receipt })).toMatchObject({
+    expect(await store.settle(claim, { state: "delivered", attempt, receipt })).toMatchObject({
       state: "delivered",
     });
     await store.close();

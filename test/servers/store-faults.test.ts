@@ -114,7 +114,7 @@ for (const one of servers.filter(({ tool, program }) => requireTool(tool, progra
       await cut;
       if (!claim) return expect.fail("Nothing was claimed.");
       cut = loseAnswerTo(proxy, one.update);
-      const settled = await store.settle(claim.lease, { state: "delivered", attempt, receipt });
+      const settled = await store.settle(claim, { state: "delivered", attempt, receipt });
       await cut;
       expect(settled).toMatchObject({ id: delivery.id, state: "delivered", version: 3 });
       expect(await store.get(delivery.id)).toEqual(settled);

@@ -111,12 +111,12 @@ for (const { name, tool, program, start } of benches) {
       expect(await counts()).toEqual([3, 0, 0]);
       const claims = await store.claim(queue, "owner", 2);
       expect(await counts()).toEqual([1, 0, 2]);
-      const [one, other] = claims.map(({ lease }) => lease);
+      const [one, other] = claims;
       if (!one || !other) return expect.fail("Two were not claimed.");
       await store.settle(one, { state: "failed", attempt, error: errorRecord });
       await store.settle(other, { state: "delivered", attempt, receipt });
       expect(await counts()).toEqual([1, 0, 0]);
-      await store.retryAt(one.deliveryId, Date.now() + 60_000);
+      await store.retryAt(one.delivery.id, Date.now() + 60_000);
       expect(await counts()).toEqual([1, 1, 0]);
       await store.claim(queue, "owner", 9);
       expect(await counts()).toEqual([0, 1, 1]);

@@ -49,7 +49,7 @@ if (requireTool("redis-server", redisPath)) {
     const store = open(options);
     await store.accept(draftOf({ writer: { id: "other", type: "test", name: "" } }));
     const [claim] = await store.claim("other", "owner", 1);
-    if (claim) await store.settle(claim.lease, { state: "delivered", attempt, receipt });
+    if (claim) await store.settle(claim, { state: "delivered", attempt, receipt });
     return store;
   };
 
@@ -72,7 +72,7 @@ if (requireTool("redis-server", redisPath)) {
     await cut;
     if (!claim) return expect.fail("Nothing was claimed.");
     cut = loseAnswerTo(/delivered/);
-    const settled = await store.settle(claim.lease, { state: "delivered", attempt, receipt });
+    const settled = await store.settle(claim, { state: "delivered", attempt, receipt });
     await cut;
     expect(settled).toMatchObject({ id: delivery.id, state: "delivered", version: 3 });
     expect(await store.get(delivery.id)).toEqual(settled);

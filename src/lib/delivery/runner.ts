@@ -190,7 +190,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       const claims = await store.claim(queue, this.#owner, concurrency - this.#running.size);
       for (const claim of claims) {
         if (this.#state === "running") this.#run(claim);
-        else await store.settle(claim.lease, { state: "released" });
+        else await store.settle(claim, { state: "released" });
       }
       if (claims.length === 0) {
         const dueAt = await store.nextDueAt(queue);
@@ -224,7 +224,8 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
     this.#running.set(id, running);
   }
 
-  async #attempt({ lease, delivery }: Claim, signal: AbortSignal): Promise<void> {
+  async #attempt(claim: Claim, signal: AbortSignal): Promise<void> {
+    const { delivery } = claim;
     const { store, attempt } = this.#options;
     const startedAt = Date.now();
     const startedMs = performance.now();
@@ -249,7 +250,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       settlement = settleFailure(toDeliveryError(thrown), signal, ended);
     }
     underWay = false;
-    const settled = await settleUntilKept(store, lease, settlement, {
+    const settled = await settleUntilKept(store, claim, settlement, {
       signal: this.#ending.signal,
       report: this.#report,
       recovered: () => this.#tell(() => this.emit("recovered")),

@@ -1,5 +1,5 @@
 import { DeliveryError, type ErrorRecord, toErrorRecord } from "../errors";
-import type { DeliveryStore, Lease, Settlement } from "../store/delivery-store";
+import type { Claim, DeliveryStore, Settlement } from "../store/delivery-store";
 import type { Attempt, Delivery } from "../types";
 
 /** Why a runner interrupts an attempt. */
@@ -54,13 +54,13 @@ export interface SettleOptions {
  */
 export async function settleUntilKept(
   store: DeliveryStore,
-  lease: Lease,
+  claim: Claim,
   settlement: Settlement,
   { signal, report, recovered }: SettleOptions,
 ): Promise<Delivery | undefined> {
   for (let failed = false; ; ) {
     try {
-      const settled = await store.settle(lease, settlement);
+      const settled = await store.settle(claim, settlement);
       if (failed) recovered();
       return settled;
     } catch (error) {

@@ -66,7 +66,7 @@ export interface DeliveryStore {
   /** Takes up to `limit` deliveries of the queue that are due, oldest due time first. */
   claim(queue: string, owner: string, limit: number): Promise<Claim[]>;
   extend(lease: Lease): Promise<Lease | undefined>;
-  settle(lease: Lease, settlement: Settlement): Promise<Delivery | undefined>;
+  settle(claim: Claim, settlement: Settlement): Promise<Delivery | undefined>;
   /** A failed delivery waits until `dueAt`, unless another one has taken its once-key meanwhile. */
   retryAt(id: string, dueAt: number): Promise<Delivery | undefined>;
   /**

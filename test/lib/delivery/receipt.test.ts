@@ -52,7 +52,7 @@ async function deliveryIn(state: DeliveryState): Promise<Delivery> {
   const first = await claim();
   if (state === "sending") return current();
   nowMs = acceptedAt + 150;
-  await store.settle(first.lease, { state: "failed", attempt: failure, error });
+  await store.settle(first, { state: "failed", attempt: failure, error });
   if (state === "failed") return current();
   nowMs = acceptedAt + 200;
   if (state === "gave-up")
@@ -60,11 +60,11 @@ async function deliveryIn(state: DeliveryState): Promise<Delivery> {
   await store.retryAt(delivery.id, acceptedAt + 1_000);
   if (state === "waiting") return current();
   nowMs = acceptedAt + 1_000;
-  const { lease } = await claim();
+  const claimed = await claim();
   nowMs = acceptedAt + 1_250;
   const outcome = state === "skipped" ? "skipped" : "delivered";
   const settlement = { state: outcome, attempt: success, receipt: { ...receipt, outcome } } as const;
-  return (await store.settle(lease, settlement)) as Delivery;
+  return (await store.settle(claimed, settlement)) as Delivery;
 }
 
 const startedAt = "2024-02-29T23:59:59.500Z";

@@ -51,9 +51,9 @@ export function acceptCases(createBench: CreateBench): void {
     };
     const first = await accept({ onceKey: "today" });
     expect(await isDuplicate(), "queued").toBe(true);
-    const { lease } = await claimOne();
+    const claim = await claimOne();
     expect(await isDuplicate(), "sending").toBe(true);
-    await store.settle(lease, { state: "released" });
+    await store.settle(claim, { state: "released" });
     await fail();
     await store.retryAt(first.id, now() + 1);
     expect(await isDuplicate(), "waiting").toBe(true);

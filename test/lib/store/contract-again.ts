@@ -19,8 +19,7 @@ const ends: [state: string, end: End, keyIsHandedOn: boolean][] = [
   ["delivered", ({ deliver }) => deliver(), false],
   [
     "skipped",
-    async ({ store, claimOne }) =>
-      store.settle((await claimOne()).lease, { state: "skipped", attempt, receipt }),
+    async ({ store, claimOne }) => store.settle(await claimOne(), { state: "skipped", attempt, receipt }),
     false,
   ],
   [
@@ -81,9 +80,9 @@ export function againCases(createBench: CreateBench): void {
     expect(await ask("unknown")).toBeUndefined();
     const { id } = await accept();
     expect(await ask(id), "queued").toBeUndefined();
-    const { lease } = await claimOne();
+    const claim = await claimOne();
     expect(await ask(id), "sending").toBeUndefined();
-    await store.settle(lease, { state: "released" });
+    await store.settle(claim, { state: "released" });
     await fail();
     expect(await ask(id), "failed").toBeUndefined();
     await store.retryAt(id, now() + 1_000);

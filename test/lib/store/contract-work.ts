@@ -67,9 +67,10 @@ export function workCases(createBench: CreateBench, leaseMs: number | undefined)
   test.each(["delivered", "skipped"] as const)("settles as %s", async (state) => {
     const { store, accept, claimOne, now, advance } = await createBench();
     await accept();
-    const { lease, delivery } = await claimOne();
+    const claim = await claimOne();
+    const { delivery } = claim;
     advance(50);
-    const settled = await store.settle(lease, { state, attempt, receipt });
+    const settled = await store.settle(claim, { state, attempt, receipt });
     expect(settled).toEqual({
       ...delivery,
       state,
@@ -96,9 +97,9 @@ export function workCases(createBench: CreateBench, leaseMs: number | undefined)
     const waiting = await store.retryAt(id, now());
     expect(waiting).not.toHaveProperty("finishedAt");
     expect(waiting).toMatchObject({ error: errorRecord });
-    const { lease } = await claimOne();
+    const claim = await claimOne();
     const second = { ...attempt, n: 2 };
-    const settled = await store.settle(lease, { state: "delivered", attempt: second, receipt });
+    const settled = await store.settle(claim, { state: "delivered", attempt: second, receipt });
     expect(settled).toMatchObject({ state: "delivered", attempts: [failure, second], announced: false });
     expect(settled).not.toHaveProperty("error");
   });
@@ -106,8 +107,8 @@ export function workCases(createBench: CreateBench, leaseMs: number | undefined)
   test("settles as cancelled, without an attempt", async () => {
     const { store, accept, claimOne } = await createBench();
     await accept();
-    const { lease } = await claimOne();
-    const settled = await store.settle(lease, { state: "cancelled", error: cancelRecord });
+    const claim = await claimOne();
+    const settled = await store.settle(claim, { state: "cancelled", error: cancelRecord });
     expect(settled).toMatchObject({
       state: "cancelled",
       attempts: [],
@@ -119,8 +120,8 @@ export function workCases(createBench: CreateBench, leaseMs: number | undefined)
   test("a released delivery is there at once for anybody, uncounted", async () => {
     const { store, accept, claimOne, now } = await createBench();
     const { id } = await accept();
-    const { lease } = await claimOne("writer", "old");
-    expect(await store.settle(lease, { state: "released" })).toMatchObject({ state: "queued", attempts: [] });
+    const claim = await claimOne("writer", "old");
+    expect(await store.settle(claim, { state: "released" })).toMatchObject({ state: "queued", attempts: [] });
     expect(await store.nextDueAt("writer")).toBeLessThanOrEqual(now());
     expect((await claimOne("writer", "new")).delivery.id).toBe(id);
   });
@@ -128,10 +129,10 @@ export function workCases(createBench: CreateBench, leaseMs: number | undefined)
   test("who has settled cannot settle or extend again", async () => {
     const { store, accept, claimOne, current } = await createBench();
     const { id } = await accept();
-    const { lease } = await claimOne();
-    const settled = await store.settle(lease, { state: "delivered", attempt, receipt });
-    expect(await store.settle(lease, { state: "released" })).toBeUndefined();
-    expect(await store.extend(lease)).toBeUndefined();
+    const claim = await claimOne();
+    const settled = await store.settle(claim, { state: "delivered", attempt, receipt });
+    expect(await store.settle(claim, { state: "released" })).toBeUndefined();
+    expect(await store.extend(claim.lease)).toBeUndefined();
     expect(await current(id)).toEqual(settled);
   });
 
@@ -139,13 +140,13 @@ export function workCases(createBench: CreateBench, leaseMs: number | undefined)
     const { store, accept, claimOne, current } = await createBench();
     const { id } = await accept();
     const lost = await claimOne("writer", "same owner");
-    await store.settle(lost.lease, { state: "released" });
+    await store.settle(lost, { state: "released" });
     const held = await claimOne("writer", "same owner");
     expect(await store.extend(lost.lease)).toBeUndefined();
-    expect(await store.settle(lost.lease, { state: "delivered", attempt, receipt })).toBeUndefined();
+    expect(await store.settle(lost, { state: "delivered", attempt, receipt })).toBeUndefined();
     expect(await current(id)).toEqual(held.delivery);
     const error = errorRecord;
-    expect(await store.settle(held.lease, { state: "failed", attempt, error })).toMatchObject({
+    expect(await store.settle(held, { state: "failed", attempt, error })).toMatchObject({
       state: "failed",
     });
   });
@@ -160,19 +161,19 @@ export function workCases(createBench: CreateBench, leaseMs: number | undefined)
     const held = await claimOne("writer", "quick");
     expect(held.delivery).toMatchObject({ id, attempts: [] });
     expect(await store.extend(lost.lease)).toBeUndefined();
-    expect(await store.settle(lost.lease, { state: "delivered", attempt, receipt })).toBeUndefined();
+    expect(await store.settle(lost, { state: "delivered", attempt, receipt })).toBeUndefined();
     expect(await current(id)).toEqual(held.delivery);
   });
 
   test("a lease that is extended in time stays", async () => {
     const { store, accept, claimOne, advance, now } = await createBench();
     await accept();
-    const { lease } = await claimOne();
+    const claim = await claimOne();
     for (let n = 0; n < 5; n++) {
       advance(leaseMs - 1);
-      expect(await store.extend(lease)).toEqual({ ...lease, expiresAt: now() + leaseMs });
+      expect(await store.extend(claim.lease)).toEqual({ ...claim.lease, expiresAt: now() + leaseMs });
       expect(await store.claim("writer", "another", 9)).toEqual([]);
     }
-    expect(await store.settle(lease, { state: "delivered", attempt, receipt })).toBeDefined();
+    expect(await store.settle(claim, { state: "delivered", attempt, receipt })).toBeDefined();
   });
 }

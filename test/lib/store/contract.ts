@@ -123,13 +123,13 @@ function benchOf(
       return delivery;
     },
     async deliver(queue) {
-      const { lease } = await claimOne(queue);
-      return present(await store.settle(lease, { state: "delivered", attempt, receipt }));
+      const claim = await claimOne(queue);
+      return present(await store.settle(claim, { state: "delivered", attempt, receipt }));
     },
     async fail(queue) {
-      const { lease } = await claimOne(queue);
+      const claim = await claimOne(queue);
       const failed = { ...attempt, error: errorRecord };
-      return present(await store.settle(lease, { state: "failed", attempt: failed, error: errorRecord }));
+      return present(await store.settle(claim, { state: "failed", attempt: failed, error: errorRecord }));
     },
     async current(id) {
       return present(await store.get(id));

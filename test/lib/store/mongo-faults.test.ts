@@ -50,7 +50,7 @@ describe.each([
     expect(left()).toBe(0);
     if (!claim) return expect.fail("Nothing was claimed.");
     left = strike("update", mishap);
-    const settled = await store.settle(claim.lease, { state: "delivered", attempt, receipt });
+    const settled = await store.settle(claim, { state: "delivered", attempt, receipt });
     expect(left()).toBe(0);
     expect(settled).toMatchObject({ id: delivery.id, state: "delivered", version: 3 });
     expect(await store.get(delivery.id)).toEqual(settled);

@@ -62,7 +62,7 @@ test("a claim whose answer is lost is free again, while what is being sent stays
   expect(claims.map(({ delivery }) => delivery.id)).toEqual([lost.id]);
   expect(claims[0]?.delivery).toMatchObject({ begun: 2, attempts: [] });
   if (!held) throw new Error("Nothing was claimed.");
-  expect(await store.settle(held.lease, { state: "delivered", attempt, receipt })).toMatchObject({
+  expect(await store.settle(held, { state: "delivered", attempt, receipt })).toMatchObject({
     id: sent.id,
     state: "delivered",
   });
@@ -87,15 +87,15 @@ test("of an older file that is put in place, what was being sent then is sent ag
   const store = open();
   const [claim] = await store.claim("writer", "owner", 1);
   if (!claim) throw new Error("Nothing was claimed.");
-  await store.settle(claim.lease, { state: "delivered", attempt, receipt });
+  await store.settle(claim, { state: "delivered", attempt, receipt });
   const running = await store.accept(draftOf()).then(() => store.claim("writer", "owner", 1));
   rmSync(`${file}-wal`, { force: true });
   renameSync(`${file}.backup`, file);
   const again = await store.claim("writer", "owner", 9);
   expect(again.map(({ delivery: { id } }) => id)).toEqual([delivery.id]);
   // What only the other file knew of cannot be settled any more.
-  const { lease } = running[0] ?? claim;
-  expect(await store.settle(lease, { state: "delivered", attempt, receipt })).toBeUndefined();
+  const held = running[0] ?? claim;
+  expect(await store.settle(held, { state: "delivered", attempt, receipt })).toBeUndefined();
 });
 
 test("a backup made while it was sent leaves the delivery with its sender", async () => {
@@ -110,7 +110,7 @@ test("a backup made while it was sent leaves the delivery with its sender", asyn
   rmSync(`${file}-wal`, { force: true });
   renameSync(`${file}.backup`, file);
   expect(await store.claim("writer", "another", 9)).toEqual([]);
-  expect(await store.settle(claim.lease, { state: "delivered", attempt, receipt })).toMatchObject({
+  expect(await store.settle(claim, { state: "delivered", attempt, receipt })).toMatchObject({
     state: "delivered",
   });
 });

@@ -60,7 +60,7 @@ test("what was being sent when a process ended is free at once, its attempt unco
   const [claim] = await second.claim("writer", "second", 1);
   expect(claim?.delivery).toMatchObject({ id: delivery.id, attempts: [] });
   if (!lost) throw new Error("Nothing was claimed.");
-  expect(await second.settle(lost.lease, { state: "delivered", attempt, receipt })).toBeUndefined();
+  expect(await second.settle(lost, { state: "delivered", attempt, receipt })).toBeUndefined();
 });
 
 test("it is readable by its owner only", async () => {
