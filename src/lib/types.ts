@@ -81,6 +81,12 @@ export interface SourceReading {
   readonly bytes: number;
   /** Lower-case hex of what was read. Call it after the stream's end. */
   sha256(): string;
+  /**
+   * Gives the memory of one of the stream's chunks back, for later chunks to be read into. Only for whoever
+   * is done with its bytes, and has handed them to nobody who is not. New memory for each chunk costs more
+   * than reading into it.
+   */
+  recycle?(chunk: Uint8Array): void;
 }
 
 /** An opened source: each `read` starts a new pass over the same bytes. */

@@ -2,7 +2,7 @@ import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { DeliveryError } from "../errors";
 import type { FileSpec } from "../types";
-import { chunkBytes, type Feed, readAhead } from "./reading";
+import { chunkBytes, type Feed, readAhead, reusedBuffers } from "./reading";
 import { classifyFileError } from "./source-errors";
 
 /** What tells one state of a file from another. */
@@ -47,11 +47,13 @@ export async function openFile(spec: FileSpec, start = 0): Promise<Feed> {
 function feedOf(handle: FileHandle, opened: FilePin & { path: string }, start: number): Feed {
   const { path, size } = opened;
   let position = start;
+  // One byte more than the file had shows that it has grown.
+  const { take, recycle } = reusedBuffers(Math.min(chunkBytes, Math.max(size - start, 0) + 1));
 
   const next = async (): Promise<Uint8Array | undefined> => {
-    // One byte more than the file had shows that it has grown.
-    const length = Math.min(chunkBytes, Math.max(size - position, 0) + 1);
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafeSlow(length), 0, length, position);
+    const into = take();
+    const length = Math.min(into.length, Math.max(size - position, 0) + 1);
+    const { bytesRead, buffer } = await handle.read(into, 0, length, position);
     position += bytesRead;
     if (bytesRead > 0 && position <= size) return buffer.subarray(0, bytesRead);
     comparePin(opened, pinOf(await handle.stat(), path), path);
@@ -65,6 +67,7 @@ function feedOf(handle: FileHandle, opened: FilePin & { path: string }, start: n
       next().catch((error: unknown) => {
         throw classifyFileError(error, path);
       }),
+    recycle,
     close() {
       // A drive that does not answer must not hold up whoever stops reading.
       handle.close().catch(() => {});

@@ -1,10 +1,10 @@
 import { DeliveryError } from "../errors";
 import type { DataSource, ReadOptions, SourceReading, SourceSpec, SpoolSpec } from "../types";
-import { contentFeed, onceFeed } from "./content";
+import { onceFeed } from "./content";
 import { openFile } from "./file";
 import { prepareSource } from "./prepare";
 import { createReading, type Feed } from "./reading";
-import { cancelled, classifyStreamError } from "./source-errors";
+import { cancelled } from "./source-errors";
 import { notThere, type Spool } from "./spool";
 
 export interface OpenContext {
@@ -48,10 +48,8 @@ export async function openSource(spec: SourceSpec, context: OpenContext): Promis
 async function openSpooled(spec: SpoolSpec, context: OpenContext): Promise<DataSource> {
   const { spool } = context;
   const { name, size, sha256 } = spec;
-  const what = `the spool's copy of ${name}`;
   if (!(await spool.has(sha256, size))) throw notThere(name);
-  const open = async (start: number) =>
-    contentFeed(spool.open(sha256, { start }), what, (error) => classifyStreamError(error, what));
+  const open = async (start: number) => spool.feed(sha256, { start });
   return dataSource(spec, context, open, () => notThere(name));
 }
 

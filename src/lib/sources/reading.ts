@@ -6,7 +6,7 @@ import type { ReadOptions, SourceReading } from "../types";
 import { cancelled } from "./source-errors";
 
 /** Files are read in pieces of this size: with less the calls cost more than the reading. */
-export const chunkBytes = 1024 * 1024;
+export const chunkBytes = 512 * 1024;
 
 export const defaultStallTimeoutMs = 60_000;
 
@@ -17,8 +17,28 @@ export interface Feed {
    * @throws DeliveryError and nothing else
    */
   next(): Promise<Uint8Array | undefined>;
+  /** As in `SourceReading`. */
+  recycle?: (chunk: Uint8Array) => void;
   /** Lets go of what is open, also while `next` is under way. Called once. */
   close(): void;
+}
+
+/** Memory to read into. What is given back is used again; whatever else is given is left alone. */
+export function reusedBuffers(bytes: number): { take(): Buffer; recycle(chunk: Uint8Array): void } {
+  const spare: Buffer[] = [];
+  // What nobody gives back must not stay for that.
+  const taken = new WeakMap<ArrayBufferLike, Buffer>();
+  return {
+    take() {
+      const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(bytes);
+      taken.set(buffer.buffer, buffer);
+      return buffer;
+    },
+    recycle({ buffer: memory }) {
+      const buffer = taken.get(memory);
+      if (buffer && taken.delete(memory)) spare.push(buffer);
+    },
+  };
 }
 
 /** Asks for the next chunk before it is wanted, so that the disk works while the last one is hashed. */
@@ -33,6 +53,7 @@ export function readAhead(feed: Feed): Feed {
       return chunk;
     },
     close: feed.close,
+    ...(feed.recycle && { recycle: feed.recycle }),
   };
 }
 
@@ -149,6 +170,7 @@ export function createReading(feed: Feed, options: ReadingOptions): SourceReadin
       return bytes;
     },
     sha256: () => digest ?? hash.copy().digest("hex"),
+    ...(feed.recycle && { recycle: feed.recycle }),
   };
 }
 

@@ -1,9 +1,9 @@
-import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { DeliveryError } from "../errors";
 import type { SourceSpec } from "../types";
 import { openSource } from "./open";
 import { inlineBytes } from "./prepare";
+import { streamOf } from "./reading";
 import { notThere, type Spool } from "./spool";
 
 /**
@@ -35,6 +35,12 @@ export async function shareSource(
 
 /** Stands where there is no spool that all machines share: it keeps nothing, and says so. */
 export function createAbsentSpool(): Spool {
+  const feed: Spool["feed"] = (sha256) => ({
+    async next() {
+      throw notThere(sha256);
+    },
+    close() {},
+  });
   return {
     async put(stream) {
       stream.on("error", () => {}).destroy();
@@ -45,11 +51,8 @@ export function createAbsentSpool(): Spool {
       );
     },
     has: async () => false,
-    open(sha256) {
-      const stream = new Readable({ read() {} });
-      stream.destroy(notThere(sha256));
-      return stream;
-    },
+    feed,
+    open: (sha256) => streamOf(feed(sha256), { what: "the absent spool" }),
     prune: async () => 0,
   };
 }

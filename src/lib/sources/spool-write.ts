@@ -64,7 +64,7 @@ async function writeChunks(
   maxBytes: number,
 ): Promise<Written> {
   const hash = createHash("sha256");
-  const gathered = Buffer.allocUnsafe(chunkBytes / 4);
+  const gathered = Buffer.allocUnsafe(chunkBytes / 2);
   let filled = 0;
   let size = 0;
   const flush = async (): Promise<void> => {

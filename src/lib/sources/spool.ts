@@ -3,7 +3,7 @@ import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { codeOf, DeliveryError } from "../errors";
-import { chunkBytes, type Feed, readAhead, streamOf } from "./reading";
+import { chunkBytes, type Feed, readAhead, reusedBuffers, streamOf } from "./reading";
 import { classifySpoolError } from "./source-errors";
 import { type Needed, pruneFolder } from "./spool-prune";
 import { type Written, writeStream } from "./spool-write";
@@ -21,7 +21,9 @@ export interface Spool {
    */
   put(stream: Readable, options?: PutOptions): Promise<Written>;
   /** Reads from byte `start` on. Errors with `local` when the content is not there. */
-  open(sha256: string, options?: { start?: number }): Readable;
+  feed(sha256: string, options?: { start?: number }): Feed;
+  /** All of it, as a stream. */
+  open(sha256: string): Readable;
   /** Whether the content is there and, where its size is given, whole. */
   has(sha256: string, size?: number): Promise<boolean>;
   /**
@@ -91,10 +93,9 @@ export function createSpool({ folder, maxAgeMs = sevenDaysMs, maxBytes = Infinit
         throw classifySpoolError(error, "keep the content");
       }
     },
-    open(sha256, { start = 0 } = {}) {
-      const file = pathOf(sha256);
-      return streamOf(readAhead(lazyFeed(file, start)), { what: `the spool's file ${path.basename(file)}` });
-    },
+    feed: (sha256, { start = 0 } = {}) => readAhead(lazyFeed(pathOf(sha256), start)),
+    open: (sha256) =>
+      streamOf(readAhead(lazyFeed(pathOf(sha256), 0)), { what: `the spool's file ${sha256}` }),
     async prune(needed) {
       try {
         return await pruneFolder(folder, { needed, maxAgeMs, maxBytes, inTurn });
@@ -139,15 +140,11 @@ async function syncFolder(folder: string): Promise<void> {
 function lazyFeed(file: string, start: number): Feed {
   const opening = open(file, "r");
   opening.catch(() => {});
+  const { take, recycle } = reusedBuffers(chunkBytes);
   let position = start;
   const next = async (): Promise<Uint8Array | undefined> => {
     const handle = await opening;
-    const { bytesRead, buffer } = await handle.read(
-      Buffer.allocUnsafeSlow(chunkBytes),
-      0,
-      chunkBytes,
-      position,
-    );
+    const { bytesRead, buffer } = await handle.read(take(), 0, chunkBytes, position);
     position += bytesRead;
     return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
   };
@@ -158,6 +155,7 @@ function lazyFeed(file: string, start: number): Feed {
           ? notThere(path.basename(file))
           : classifySpoolError(error, "be read");
       }),
+    recycle,
     close() {
       opening.then((handle) => handle.close()).catch(() => {});
     },

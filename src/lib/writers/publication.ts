@@ -93,7 +93,10 @@ export async function digestOf(
   const reading = await openReading(source, signal);
   const running = runningDigests(algorithms);
   try {
-    for await (const chunk of reading.stream) running.update(chunk);
+    for await (const chunk of reading.stream) {
+      running.update(chunk);
+      reading.recycle?.(chunk);
+    }
   } catch (error) {
     throw unreadable(error);
   }

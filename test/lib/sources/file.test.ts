@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
 import {
   appendFileSync,
   chmodSync,
@@ -46,6 +47,49 @@ describe("a file", () => {
       expect((await readAll(source, { start })).equals(content.subarray(start))).toBe(true);
     },
   );
+
+  describe.each(["file", "spool"])("in memory that was given back (%s)", (kind) => {
+    const content = randomBytes(9 * megabyte + 17);
+
+    async function open() {
+      const spec = await prepareSource(
+        { kind: "file", name: "a.bin", path: makeFile(content) },
+        { spool, snapshot: kind === "spool" },
+      );
+      const { stream, recycle } = await (await openSource(spec, { spool })).read();
+      if (!recycle) throw new Error("It takes no memory back.");
+      return { stream, recycle };
+    }
+
+    test("comes whole, from a few buffers", async () => {
+      const { stream, recycle } = await open();
+      const hash = createHash("sha256");
+      const memory = new Set<ArrayBufferLike>();
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        memory.add(chunk.buffer);
+        recycle(chunk);
+      }
+      expect(hash.digest("hex")).toBe(createHash("sha256").update(content).digest("hex"));
+      expect(memory.size).toBeLessThan(8);
+    });
+
+    test("what is kept stays as it is, whatever else is given back, and twice", async () => {
+      const { stream, recycle } = await open();
+      const kept: Buffer[] = [];
+      let n = 0;
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        if (n++ % 2 === 0) kept.push(chunk);
+        else {
+          kept.push(Buffer.from(chunk));
+          recycle(chunk);
+          recycle(chunk);
+          recycle(Buffer.alloc(chunk.length));
+        }
+      }
+      expect(Buffer.concat(kept).equals(content)).toBe(true);
+    });
+  });
 
   test("is pinned by size, time and inode, and the pins are kept when it is prepared again", async () => {
     const file = makeFile();

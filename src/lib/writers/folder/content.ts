@@ -83,6 +83,7 @@ async function copy(job: Job, reading: SourceReading, handle: FileHandle): Promi
       await handle.datasync();
     });
     job.bytes += chunk.length;
+    reading.recycle?.(chunk);
     job.context.onProgress(chunk.length);
   }
   if (job.context.signal.aborted) throw interrupted();

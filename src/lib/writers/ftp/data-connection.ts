@@ -6,7 +6,7 @@ import type { FtpReply } from "./errors";
 import type { FtpSession } from "./session";
 
 /** How much may wait in our own process for the network: enough to read on while it sends. */
-const bufferBytes = 1024 * 1024;
+const bufferBytes = 512 * 1024;
 
 interface Endpoint {
   host: string;

@@ -50,7 +50,8 @@ export async function store(
   // It may fail while nobody reads yet; the reader is told then.
   stream.on("error", ignore);
   const running = runningDigests(digests);
-  const pass: Pass = { stream, chunks: stream[Symbol.asyncIterator](), running };
+  const recycle = reading.recycle ?? ignore;
+  const pass: Pass = { stream, chunks: stream[Symbol.asyncIterator](), recycle, running };
   const know = () => {
     const sha256 = reading.sha256();
     Object.assign(upload, { bytes: reading.bytes, sha256, digests: { ...running.digests(), sha256 } });
@@ -98,6 +99,7 @@ async function resumeCommand(session: FtpSession, path: string, resumeAt: number
 interface Pass {
   stream: Readable;
   chunks: AsyncIterator<Uint8Array>;
+  recycle: (chunk: Uint8Array) => void;
   running: RunningDigests;
   /** What was read already and has to be sent before the rest. */
   first?: Uint8Array;
@@ -112,6 +114,7 @@ async function skip(pass: Pass, upload: Upload, bytes: number): Promise<Uint8Arr
     pass.running.update(chunk);
     if (chunk.length > left) return chunk.subarray(left);
     left -= chunk.length;
+    pass.recycle(chunk);
   }
   return new Uint8Array();
 }
@@ -132,7 +135,7 @@ async function send(
   try {
     await waiting(secured(socket));
     for await (const chunk of content(pass, upload, socket)) {
-      if (!socket.write(chunk)) await waiting(drained(socket));
+      if (!socket.write(chunk, () => pass.recycle(chunk))) await waiting(drained(socket));
       onProgress(chunk.length);
     }
     upload.stage = "sent";

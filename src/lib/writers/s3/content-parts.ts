@@ -54,7 +54,7 @@ export async function openContent(
   // Whoever reads sees the error; without a listener a late one would end the process.
   stream.on("error", () => {});
   signal.addEventListener("abort", onAbort, { once: true });
-  const reader = createPartReader(stream);
+  const reader = createPartReader(stream, reading.recycle);
   const spare: Buffer[] = [];
   let n = 0;
   let bytes = 0;

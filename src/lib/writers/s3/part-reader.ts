@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { SourceReading } from "../../types";
 
 /** Cuts a stream into pieces of any size. */
 export interface PartReader {
@@ -13,13 +14,15 @@ export interface PartReader {
 const firstGuessBytes = 64 * 1024;
 
 /** All methods reject with the stream's own error. */
-export function createPartReader(stream: Readable): PartReader {
+export function createPartReader(stream: Readable, recycle?: SourceReading["recycle"]): PartReader {
   const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
   let rest: Uint8Array | undefined;
 
   /** The next bytes, without taking them; undefined after the end. */
   async function peek(): Promise<Uint8Array | undefined> {
     while (rest === undefined || rest.length === 0) {
+      if (rest) recycle?.(rest);
+      rest = undefined;
       const next = await chunks.next();
       if (next.done) return undefined;
       rest = next.value;
