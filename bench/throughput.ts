@@ -68,9 +68,9 @@ async function main(megabytes: number, memoryMegabytes: number): Promise<void> {
     const servers: Servers = { s3, ftp: { host, port, user, password } };
     const file = join(folder, "large.bin");
     await makeFile(file, megabytes);
+    await sendSmallFiles(servers, { folder, root: vsftpd.root });
     const place: Place = { file, folder, megabytes, root: vsftpd.root };
     for (const protocol of ["ftp", "s3"] as const) await compareSpeed(servers, protocol, place);
-    await sendSmallFiles(servers, { folder, root: vsftpd.root });
     await makeFile(file, memoryMegabytes);
     for (const protocol of ["s3", "ftp"] as const) await measureMemory(servers, protocol, file);
   } finally {
@@ -132,16 +132,19 @@ async function sendSmallFiles(
   servers: Servers,
   { folder, root }: Pick<Place, "folder" | "root">,
 ): Promise<void> {
-  const ftp = connect(servers, "ftp", folder);
-  const drafts = Array.from({ length: smallFiles }, (_, n) => ({
-    ...draftOf(`small/${n}.bin`),
-    source: { kind: "bytes" as const, name: `${n}.bin`, bytes: randomBytes(smallBytes) },
-  }));
-  const seconds = await timed(() => deliver(ftp.writer, folder, drafts));
-  await ftp.close();
-  const arrived = await readdir(join(root, "small"));
-  if (arrived.length !== smallFiles) throw new Error(`Only ${arrived.length} files arrived.`);
-  check(`${smallFiles} files of 4 KiB to FTP, seconds`, seconds, limits.smallFilesSeconds);
+  const { writer, close } = connect(servers, "ftp", folder);
+  const seconds: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const drafts = Array.from({ length: smallFiles }, (_, n) => ({
+      ...draftOf(`small-${round}/${n}.bin`),
+      source: { kind: "bytes" as const, name: `${n}.bin`, bytes: randomBytes(smallBytes) },
+    }));
+    seconds.push(await timed(() => deliver(writer, folder, drafts)));
+    const arrived = await readdir(join(root, `small-${round}`));
+    if (arrived.length !== smallFiles) throw new Error(`Only ${arrived.length} files arrived.`);
+  }
+  await close();
+  check(`${smallFiles} files of 4 KiB to FTP, seconds`, median(seconds), limits.smallFilesSeconds);
 }
 
 /** In a process of its own, so that nothing of the other work is left in its memory. */
