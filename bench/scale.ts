@@ -1,8 +1,9 @@
 /**
  * How many deliveries a second 1, 2 and 4 Node-REDs on one store make between them, from the message at the
  * writer to the file on an FTP server: `npx tsx bench/scale.ts [--kind postgresql] [--deliveries 1000]
- * [--instances 1,2,4]`. All of it runs on this machine, whose cores it shares: what a second Node-RED gains
- * on a machine of its own it can only show where cores are free. Fails when a delivery is lost or sent twice.
+ * [--instances 1,2,4] [--latency 0]`. All of it runs on this machine, whose cores it shares: what a second
+ * Node-RED gains on a machine of its own it can only show where cores are free, as they are when the server
+ * takes so many milliseconds for each file. Fails when a delivery is lost or sent twice.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -13,6 +14,11 @@ import { sharedStoreKinds } from "../test/support/shared-stores";
 
 const longestMs = 10 * 60_000;
 const warmUps = 20;
+
+interface Load {
+  deliveries: number;
+  latencyMs: number;
+}
 
 interface Figures {
   deliveries: number;
@@ -28,6 +34,7 @@ async function main(): Promise<void> {
       kind: { type: "string", default: "postgresql" },
       deliveries: { type: "string", default: "1000" },
       instances: { type: "string", default: "1,2,4" },
+      latency: { type: "string", default: "0" },
     },
   });
   const kind = sharedStoreKinds.find((one) => one.kind === values.kind);
@@ -39,19 +46,20 @@ async function main(): Promise<void> {
       const storeNode = await server.createStoreNode();
       table[`${size} Node-RED${size > 1 ? "s" : ""}`] = await measure(
         size,
-        Number(values.deliveries),
+        { deliveries: Number(values.deliveries), latencyMs: Number(values.latency) },
         storeNode,
       );
     }
-    console.log(`on one ${kind.kind} store`);
+    console.log(`on one ${kind.kind} store, ${values.latency} ms for each file at the server`);
     console.table(table);
   } finally {
     await server.stop();
   }
 }
 
-async function measure(size: number, deliveries: number, storeNode: FlowNode): Promise<Figures> {
+async function measure(size: number, { deliveries, latencyMs }: Load, storeNode: FlowNode): Promise<Figures> {
   const ftp = await startFtpServer();
+  if (latencyMs > 0) ftp.hook = (command) => (command === "STOR" ? { delayMs: latencyMs } : undefined);
   const runtime = await provideRuntime("node-red-4");
   const flows = flowOf(ftp, storeNode, Math.ceil(deliveries / size));
   const nodeReds = await Promise.all(Array.from({ length: size }, () => startNodeRed({ runtime, flows })));
