@@ -23,6 +23,8 @@ export interface PlannedRuns {
   add(plan: Plan, by: PlannedBy): Promise<void>;
   /** Those that have not ended. */
   list(): Promise<PlannedRun[]>;
+  /** The run that was planned when this one was run, if it was. */
+  follower(run: PlannedRun): Promise<PlannedRun | undefined>;
   /** Withdraws it, unless somebody has begun with it. */
   cancel(run: PlannedRun): Promise<void>;
   /** Ends one that has failed, because another process has planned the same. */
@@ -54,6 +56,23 @@ export function plannedRunsOf(store: DeliveryStore, schedule: WriterReference): 
       const filter = { writerId: schedule.id, states: unfinished };
       const { deliveries } = await store.list(filter, { limit: mostListed });
       return deliveries.map(readPlannedRun);
+    },
+    async follower(run) {
+      let found: PlannedRun | undefined;
+      let after: string | undefined;
+      do {
+        const filter = { writerId: schedule.id };
+        const page = await store.list(filter, { limit: mostListed, ...(after !== undefined && { after }) });
+        for (const delivery of page.deliveries) {
+          if (delivery.id === run.id) return found;
+          const other = readPlannedRun(delivery);
+          const follows = other.time > run.time && other.since === run.since;
+          // One that a person has sent again is no plan.
+          if (follows && delivery.onceKey !== undefined) found = other;
+        }
+        after = page.next;
+      } while (after !== undefined);
+      return found;
     },
     async cancel({ id }) {
       const cancelled = await store.cancel(id, stopped);

@@ -42,12 +42,16 @@ export function runPlanned({ options, settleMs, run, runs, isClosed, onNotice }:
     }
     const timetable = await timetableOf(planned);
     // Somebody had it in time and died: it is late, and was not missed.
-    const at = wasTakenOver(delivery) || isSentAgain(delivery) ? planned.startAt : now;
-    const following = planNext(timetable, options, at);
+    const takenOver = wasTakenOver(delivery);
+    const follower = takenOver ? await runs.follower(planned) : undefined;
+    // What came after what he had planned was run by others.
+    const [last] = follower ? timetable.latest(planned.time - 1, follower.time - 1, 1) : [];
+    const at = last ?? (takenOver || isSentAgain(delivery) ? planned.startAt : now);
+    const following = follower ?? planNext(timetable, options, at);
     if (!isSentAgain(delivery)) {
       const others = await runs.list();
       if (others.some(({ since }) => since > planned.since)) return receiptOf(delivery, "skipped");
-      if (following) await runs.add(following, planned);
+      if (following && !follower) await runs.add(following, planned);
     }
 
     const due = dueRuns(timetable, options, { settledUntil: planned.time - 1, now: at });

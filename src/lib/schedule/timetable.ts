@@ -63,7 +63,8 @@ function timetableOf(cron: CronTimes, timeZone: string): Timetable {
       }
       if (first.length <= most) return first;
       // What is asked for are the times before an instant; times are whole seconds.
-      const last = cron.previousRuns(most, new Date(untilMs + 1_000)).map(Number);
+      const before = Math.floor(untilMs / 1_000) * 1_000 + 1_000;
+      const last = cron.previousRuns(most, new Date(before)).map(Number);
       return last.filter((time) => time > afterMs && time <= untilMs).sort((one, other) => one - other);
     },
   };

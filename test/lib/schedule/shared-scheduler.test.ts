@@ -116,6 +116,26 @@ describe("a schedule of several processes", () => {
     await untilPlanned(morning + dayMs);
   });
 
+  test("is made up for as far as the one that died had got, while the others went on", async () => {
+    const hourly = { cron: "0 * * * *", missed: "all" };
+    const hours = ({ starts }: Process) => starts.map(({ scheduledAt }) => (scheduledAt - morning) / hourMs);
+    const first = await start(hourly);
+    await untilPlanned(morning);
+    await first.scheduler.close();
+    vi.setSystemTime(morning + 3 * hourMs + 1_000);
+    const second = await start(hourly);
+    await until(() => hours(second)).toEqual([0, 1, 2, 3]);
+    second.isCut = true;
+    const third = await start(hourly);
+    for (const hour of [4, 5]) {
+      vi.setSystemTime(morning + hour * hourMs);
+      await until(() => hours(third)).toContain(hour);
+      await untilPlanned(morning + (hour + 1) * hourMs);
+    }
+    await rest();
+    expect(hours(third).sort()).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
   test("goes on when one of them is closed in the moment of a run", async () => {
     const [first, second] = [await start(), await start()];
     await untilPlanned(morning);

@@ -66,6 +66,19 @@ describe("a cron expression", () => {
   });
 });
 
+test.each([1, 2, 3])("the latest %i times before any part of a second are those", async (most) => {
+  const { latest } = await openTimetable({ cron: "* * * * * *", timeZone: "UTC" });
+  const start = Date.parse("2026-11-24T06:00:00Z");
+  for (const [until, last] of [
+    [start + 10_000, 10],
+    [start + 10_001, 10],
+    [start + 9_999, 9],
+  ] as const) {
+    const expected = Array.from({ length: most }, (_, n) => start + (last - most + 1 + n) * 1_000);
+    expect(latest(start - 1, until, most)).toEqual(expected);
+  }
+});
+
 describe("the options of a schedule", () => {
   test("have defaults", () => {
     expect(readScheduleOptions({ cron: "@daily" })).toEqual({
