@@ -7,10 +7,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { DeliveryStore } from "../../src/lib";
 import { draftOf } from "../lib/store/contract";
-import { mariadbPath, startMariadb } from "../support/mariadb";
-import { postgresPath, startPostgres } from "../support/postgres";
-import { redisPath, startRedis } from "../support/redis";
-import { requireTool } from "../support/required";
 import { openSharedStore, type SharedStoreOptions } from "../support/shared-store";
 import type { WorkerLine, WorkerTask } from "../support/store-worker";
 
@@ -87,46 +83,22 @@ function countById(lines: readonly WorkerLine[], did: WorkerLine["did"]): Map<st
 }
 
 /** What can be done to a server, whatever it is. */
-interface Server {
+export interface Server {
   createDatabase(): Promise<SharedStoreOptions> | SharedStoreOptions;
   kill(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
-async function startPostgresQueues(): Promise<Server> {
-  const server = await startPostgres();
-  const createDatabase = async () => ({
-    ...(await server.createDatabase()),
-    kind: "postgresql-queue" as const,
-  });
-  return { ...server, createDatabase };
-}
-
-const servers = [
-  {
-    ...{ name: "PostgreSQL", tool: "postgresql", program: postgresPath },
-    ...{ start: (): Promise<Server> => startPostgres(), hasQueues: false },
-  },
-  {
-    ...{ name: "MariaDB", tool: "mariadb-server", program: mariadbPath },
-    ...{ start: (): Promise<Server> => startMariadb(), hasQueues: false },
-  },
-  {
-    ...{ name: "Redis", tool: "redis-server", program: redisPath },
-    ...{ start: (): Promise<Server> => startRedis(), hasQueues: true },
-  },
-  {
-    ...{ name: "PostgreSQL with queues", tool: "postgresql", program: postgresPath },
-    ...{ start: startPostgresQueues, hasQueues: true },
-  },
-];
-
-for (const { name, start, hasQueues } of servers.filter(({ tool, program }) => requireTool(tool, program))) {
+/**
+ * Processes that share a store, and are killed.
+ * @param hasQueues whether BullMQ's locks end as well as leases, which are the same everywhere
+ */
+export function describeStoreProcesses(name: string, startServer: () => Promise<Server>, hasQueues = false) {
   describe(name, () => {
     let server: Server;
     beforeAll(async () => {
-      server = await start();
+      server = await startServer();
     });
     afterAll(() => server?.stop());
 
@@ -176,7 +148,6 @@ for (const { name, start, hasQueues } of servers.filter(({ tool, program }) => r
       240_000,
     );
 
-    // Leases are the same everywhere; here locks of BullMQ end as well.
     if (!hasQueues) return;
     test("what a process has in its hands when it stands still is delivered once, by another one", async () => {
       const logFile = path.join(folder, `${name}-blocked.log`);
