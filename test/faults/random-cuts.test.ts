@@ -2,11 +2,12 @@ import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requireTool } from "../support/required";
 import { vsftpdPath } from "../support/vsftpd";
-import { oldContent, type Played, play } from "./play";
+import { play } from "./play";
 import { type FaultRow, usualBytes } from "./row";
 import type { Stage } from "./scene";
 import { vsftpd } from "./stages/ftp";
 import { embeddedS3 } from "./stages/s3";
+import { whatIsWrong } from "./verdict";
 
 const uploads = Number(process.env.FAULT_UPLOADS ?? 40);
 const seed = Number(process.env.FAULT_SEED ?? randomInt(2 ** 31));
@@ -66,13 +67,3 @@ describe.each<[string, (() => Stage) | false, readonly ("main" | "data")[]]>([
     expect(cuts).toBeGreaterThan(uploads / 2);
   });
 });
-
-function whatIsWrong({ delivery, found, content, partial, leftovers, open }: Played): string[] {
-  return [
-    delivery.state === "delivered" ? "" : `${delivery.state}: ${delivery.error?.message}`,
-    found?.equals(content) ? "" : `another content, ${found?.equals(oldContent) ? "the old one" : "damaged"}`,
-    partial === 0 ? "" : `${partial} partial sightings`,
-    leftovers.join(", "),
-    open === 0 ? "" : `${open} open connections`,
-  ].filter((wrong) => wrong !== "");
-}
