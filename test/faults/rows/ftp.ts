@@ -112,12 +112,12 @@ const anySilence = Object.values(during).map(silent);
 function transferLosses(impatient: Pick<FaultRow, "connection">): FaultRow[] {
   return transfers.flatMap(({ phase, ...moment }): FaultRow[] => [
     {
+      // A reset costs the server what it has not read yet: sometimes it only sees a shorter file.
       ...{ phase, fault: "reset", proxy: { ...moment, do: "reset" } },
-      ...{ ends: "delivered", attempts: 2, says: [cut, reset] },
+      ...{ ends: "delivered", attempts: 2, says: [cut, reset, short] },
     },
     {
       ...{ phase, fault: "reset each time", proxy: { ...moment, do: "reset", times: Infinity } },
-      // A reset costs the server what it has not read yet: sometimes it only sees a shorter file.
       ...{ ends: "gave-up", attempts: { atLeast: 3 }, says: [cut, reset, short] },
     },
     {
