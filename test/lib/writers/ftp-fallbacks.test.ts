@@ -122,6 +122,28 @@ describe("the server does not rename over a file", () => {
   });
 });
 
+test("another session makes the folder between the refusal and our look: uploaded as usual", async () => {
+  const bench = await ftpBench();
+  let uploads = 0;
+  bench.server.hook = async (command) => {
+    if (command !== "STOR" || ++uploads > 1) return undefined;
+    await bench.disk.put("in/other.txt", old);
+    return { reply: "550 No such folder." };
+  };
+  expect((await bench.deliver(content, "in/a.txt")).notes).toEqual([]);
+  expect(uploads).toBe(2);
+  expect(bench.commands().some((command) => /^(MKD|STOR \/in\/a\.txt)/.test(command))).toBe(false);
+  expect(await filesOf(bench)).toEqual({ "in/a.txt": content, "in/other.txt": String(old) });
+});
+
+test("a lock has to do with neither the folder nor the name: the next attempt finds out", async () => {
+  const bench = await ftpBench();
+  bench.server.hook = on("STOR", { reply: "550 File is locked." }, 1);
+  expect(await bench.fail(content, "in/a.txt")).toMatchObject({ kind: "unavailable", code: "550" });
+  expect(bench.commands().filter((command) => /^(MKD|CWD|STOR)/.test(command))).toHaveLength(1);
+  expect((await bench.deliver(content, "in/a.txt")).notes).toEqual([]);
+});
+
 describe("the temporary name", () => {
   test("is hidden, short, and the same for each attempt of a delivery", async () => {
     const bench = await ftpBench();

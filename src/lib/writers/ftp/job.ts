@@ -25,6 +25,8 @@ export interface Job {
   readonly asideLeaf: string;
   /** Whether the old file may be there. */
   aside: boolean;
+  /** Whether the target's folder was seen to be there. */
+  folderThere: boolean;
   /** Whether the upload goes straight to the final name. */
   direct: boolean;
   upload: Upload;
@@ -69,6 +71,7 @@ export function createJob(
     temporaryLeaf: hiddenName(request, "part"),
     asideLeaf: hiddenName(request, "old"),
     aside: false,
+    folderThere: false,
     direct: !options.temporaryName,
     upload: { ...emptyUpload },
     resumedAt: undefined,

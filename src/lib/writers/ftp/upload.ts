@@ -24,7 +24,13 @@ export async function upload(session: FtpSession, job: Job): Promise<void> {
   job.resumedAt = 0;
   const { folder, final, temporary } = pathsOf(session, job);
   let reply = await send(session, job);
-  if (perhapsNoFolder.has(reply.code) && (await provideFolder(session, job, folder))) {
+  const refused = () => session.refusal(reply, "store", { path: final, folderExists: true });
+  // What may pass, such as a lock, says nothing of folders and names.
+  if (reply.code >= 400 && refused().kind === "unavailable") throw refused();
+  if (perhapsNoFolder.has(reply.code) && folder !== "" && !job.folderThere) {
+    await provideFolder(session, job, folder);
+    job.folderThere = true;
+    // Also where the folder is there: another session may have made it between the refusal and our look.
     reply = await send(session, job);
   }
   if (reply.code < 400) return;
@@ -33,7 +39,7 @@ export async function upload(session: FtpSession, job: Job): Promise<void> {
     startDirectly(job, "The server did not take the temporary name, so the file was written under its own.");
     return upload(session, job);
   }
-  throw session.refusal(reply, "store", { path: final, folderExists: true });
+  throw refused();
 }
 
 /** @returns whether the server has all of it now */
@@ -52,15 +58,12 @@ async function goOn(session: FtpSession, job: Job, resumeAt: number): Promise<bo
   return true;
 }
 
-/**
- * @returns whether the folder was missing and is there now
- * @throws DeliveryError when it is missing and stays so
- */
-async function provideFolder(session: FtpSession, job: Job, folder: string): Promise<boolean> {
-  if (folder === "" || (await isFolder(session, folder))) return false;
+/** @throws DeliveryError when it is missing and stays so */
+async function provideFolder(session: FtpSession, job: Job, folder: string): Promise<void> {
+  if (await isFolder(session, folder)) return;
   const reason = job.options.makeFolders ? await makeFolders(session, folder) : undefined;
   if (reason) throw session.refusal(reason, "folder", { path: folder, folderExists: true });
-  if (job.options.makeFolders) return true;
+  if (job.options.makeFolders) return;
   throw new DeliveryError(
     "missing",
     `${capitalised(session.context.where)} has no folder ${folder}. Make it, or let the writer make folders.`,
