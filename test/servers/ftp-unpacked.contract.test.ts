@@ -57,6 +57,7 @@ function harness({ name, start, security, deviations }: Kind): WriterHarness {
   return {
     name: `ftp (${name})`,
     folders: true,
+    repeats: true,
     ...(deviations && { deviations }),
     async start() {
       server = await start();

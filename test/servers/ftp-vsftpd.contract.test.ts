@@ -14,6 +14,7 @@ function vsftpd(security: "none" | "explicit" | "implicit"): WriterHarness {
   return {
     name: `ftp (vsftpd, TLS ${security})`,
     folders: true,
+    repeats: true,
     async start() {
       server = await startVsftpd(security === "none" ? {} : { tls: security });
       disk = diskTarget(server.root, server.owner);

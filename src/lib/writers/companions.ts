@@ -1,5 +1,7 @@
-import { DeliveryError, reworded } from "../errors";
-import type { WriteRequest } from "../types";
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { classifyCommonError, DeliveryError, reworded } from "../errors";
+import type { DataSource, WriteRequest } from "../types";
 import type { DigestAlgorithm, Fingerprint } from "./digests";
 import { hiddenName } from "./publication";
 import { splitTargetName } from "./target-name";
@@ -81,7 +83,41 @@ function checksumLine(digest: string, leaf: string): string {
   return `${escaped === leaf ? "" : "\\"}${digest}  ${escaped}\n`;
 }
 
-/** The content has arrived, and the sign of that has not. */
-export function companionFailed(error: DeliveryError, location: string, leaf: string): DeliveryError {
-  return reworded(error, `${location} is in its place, but ${leaf} beside it is not. ${error.message}`);
+/**
+ * Writes one after the other.
+ * @param place the other side, and the content, as sentences name them
+ * @throws DeliveryError that says which of them is not there, though the content is
+ */
+export async function writeEach(
+  companions: readonly Companion[],
+  { where, location }: { where: string; location: string },
+  write: (companion: Companion) => Promise<void>,
+): Promise<void> {
+  for (const companion of companions) {
+    try {
+      await write(companion);
+    } catch (error) {
+      const known = classifyCommonError(error, where);
+      if (!known) throw error;
+      const sentence = `${location} is in its place, but ${companion.leaf} beside it is not.`;
+      throw reworded(known, `${sentence} ${known.message}`);
+    }
+  }
+}
+
+/** For writers that send a companion as they send content. */
+export function companionSource({ leaf, text }: Companion): DataSource {
+  const bytes = Buffer.from(text);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return {
+    name: leaf,
+    contentType: undefined,
+    size: bytes.length,
+    sha256,
+    read: async () => ({
+      stream: Readable.from(bytes.length > 0 ? [bytes] : []),
+      bytes: bytes.length,
+      sha256: () => sha256,
+    }),
+  };
 }

@@ -33,8 +33,39 @@ export interface Earlier {
 export interface Outcomes {
   of(request: WriteRequest): Earlier;
   /** What is known after an attempt that failed. */
-  remember(request: WriteRequest, published: Earlier["published"], leaf?: string): void;
+  remember(request: WriteRequest, published: Earlier["published"], leaf: string | undefined): void;
   forget(request: WriteRequest): void;
+}
+
+/** How far an attempt came, by its own account. */
+interface Failed {
+  readonly earlier: Earlier;
+  readonly leaf: string;
+  /** Whether it went straight to the final name. */
+  readonly direct: boolean;
+  readonly upload: { readonly stage: string };
+  /** Whether the other side was asked to rename, so that it may have done so. */
+  readonly renaming: boolean;
+  readonly published: boolean;
+}
+
+/**
+ * - `kept`: enough of the upload is there for the next attempt to go on with it
+ * - `unknown`: something may be there
+ */
+export type CleanUp = "removed" | "nothing there" | "kept" | "unknown";
+
+/** What the attempt after a failed one has to reckon with. */
+export function publishedBy(
+  { earlier, leaf, direct, upload, renaming, published }: Failed,
+  cleanUp: CleanUp,
+): [published: Earlier["published"], leaf: string | undefined] {
+  if (published) return ["asked", leaf];
+  // Only a rename takes the temporary name away without us.
+  if (renaming && cleanUp !== "removed" && cleanUp !== "kept") return ["asked", leaf];
+  // It sent nothing, as when it did not even reach the server: it knows no more than those before it.
+  if (upload.stage === "nothing") return [earlier.published, earlier.leaf];
+  return [direct && cleanUp === "unknown" ? "perhaps" : "no", undefined];
 }
 
 const mostOutcomes = 1000;

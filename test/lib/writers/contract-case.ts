@@ -2,14 +2,18 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { DeliveryError } from "../../../src/lib/errors";
 import type { AttemptContext, DataSource, Receipt, Writer } from "../../../src/lib/types";
-import type { ConflictPolicy } from "../../../src/lib/writers/target-name";
-import type { WriterHarness } from "./contract";
+import type { ContractOptions, WriterHarness } from "./contract";
 
 export interface WriteOptions {
   signal?: AbortSignal;
   onProgress?: AttemptContext["onProgress"];
   /** Default: one writer for the case, with the policy `replace`. */
   writer?: Writer;
+  /** Default: a new delivery. */
+  deliveryId?: string;
+  /** As after a crash: somebody else began an attempt. */
+  repeated?: boolean;
+  attributes?: Record<string, string>;
 }
 
 /** What a case works with. Each case has a folder of its own and tells which files it leaves there. */
@@ -18,7 +22,7 @@ export interface Bench {
   /** A name in the case's own folder. */
   name(leaf: string): string;
   /** Closed at the end of the case. */
-  createWriter(options?: { conflict?: ConflictPolicy }): Promise<Writer>;
+  createWriter(options?: ContractOptions): Promise<Writer>;
   write(source: DataSource, target: string, options?: WriteOptions): Promise<Receipt>;
   /** Like `write`, for one that must fail. Anything but a `DeliveryError` fails the case. */
   writeFails(source: DataSource, target: string, options?: WriteOptions): Promise<DeliveryError>;
@@ -87,7 +91,7 @@ function createBench(harness: WriterHarness, expected: Set<string>, writers: Wri
       signal: options.signal ?? new AbortController().signal,
       onProgress: options.onProgress ?? (() => {}),
     };
-    return writer.write(source, writeRequest(target), context);
+    return writer.write(source, writeRequest(target, options), context);
   };
   return {
     harness,
@@ -119,12 +123,14 @@ function createBench(harness: WriterHarness, expected: Set<string>, writers: Wri
   };
 }
 
-function writeRequest(target: string) {
+function writeRequest(target: string, options: WriteOptions) {
+  const { deliveryId = randomUUID(), repeated = false, attributes = {} } = options;
   return {
-    deliveryId: randomUUID(),
+    deliveryId,
+    repeated,
     target,
     contentType: "text/plain",
     metadata: { title: "Contract", "generated-by": "test" },
-    attributes: {},
+    attributes,
   };
 }

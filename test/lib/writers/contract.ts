@@ -1,10 +1,19 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import type { Writer } from "../../../src/lib/types";
+import type { ChecksumFile } from "../../../src/lib/writers/companions";
 import type { ConflictPolicy } from "../../../src/lib/writers/target-name";
 import { type ContractCases, contractCases } from "./contract-case";
+import { companionCases } from "./contract-companions";
 import { contentCases } from "./contract-content";
 import { nameCases } from "./contract-names";
 import { publishingCases } from "./contract-publishing";
+import { repeatCases } from "./contract-repeats";
+
+/** Options that the contract sets; the harness passes them on. */
+export interface ContractOptions {
+  conflict?: ConflictPolicy;
+  checksumFile?: ChecksumFile;
+}
 
 /** What the shared contract needs to know about a writer and the server behind it. */
 export interface WriterHarness {
@@ -13,7 +22,7 @@ export interface WriterHarness {
   start(): Promise<void>;
   stop(): Promise<void>;
   /** A fresh writer; the contract closes it. */
-  createWriter(options?: { conflict?: ConflictPolicy }): Promise<Writer>;
+  createWriter(options?: ContractOptions): Promise<Writer>;
   /** The content at the target, by another client or straight from the disk; undefined when there is none. */
   read(target: string): Promise<Buffer | undefined>;
   /**
@@ -27,6 +36,8 @@ export interface WriterHarness {
   partSizeBytes?: number;
   /** The target has real folders: a name cannot be a file and a folder at once. */
   folders?: boolean;
+  /** It looks for what a killed attempt may have delivered, and writes companion files. */
+  repeats?: boolean;
   /** The size of the big content. Default: 16 MiB. */
   bigBytes?: number;
   /**
@@ -44,6 +55,8 @@ export function describeWriterContract(harness: WriterHarness): void {
     describe("names", () => nameCases(cases));
     describe("content", () => contentCases(cases));
     describe("publishing", () => publishingCases(cases));
+    if (harness.repeats) describe("repeats", () => repeatCases(cases));
+    if (harness.repeats) describe("companions", () => companionCases(cases));
     cases.finish();
   });
 }

@@ -15,6 +15,7 @@ function embedded(security: Security): WriterHarness {
   return {
     name: `ftp (embedded, TLS ${security})`,
     folders: true,
+    repeats: true,
     async start() {
       const authority = await createAuthority();
       const certificate: CertificatePair = await authority.issue();

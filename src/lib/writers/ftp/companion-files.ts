@@ -1,8 +1,4 @@
-import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
-import { classifyCommonError } from "../../errors";
-import type { DataSource } from "../../types";
-import { type Companion, companionFailed, companionsOf } from "../companions";
+import { type Companion, companionSource, companionsOf, writeEach } from "../companions";
 import { emptyUpload, type Job, locationOf, pathsOf } from "./job";
 import { move } from "./publish";
 import { fileState } from "./remote-files";
@@ -14,14 +10,10 @@ import { store } from "./transfer";
  * @throws DeliveryError
  */
 export async function writeCompanions(session: FtpSession, job: Job): Promise<void> {
-  for (const companion of companionsOf(job.companions, job.request, job.leaf, job.upload)) {
-    try {
-      await writeCompanion(session, job, companion);
-    } catch (error) {
-      const known = classifyCommonError(error, session.context.where);
-      throw known ? companionFailed(known, locationOf(job), companion.leaf) : error;
-    }
-  }
+  const place = { where: session.context.where, location: locationOf(job) };
+  await writeEach(companionsOf(job.companions, job.request, job.leaf, job.upload), place, (companion) =>
+    writeCompanion(session, job, companion),
+  );
 }
 
 async function writeCompanion(session: FtpSession, job: Job, companion: Companion): Promise<void> {
@@ -48,34 +40,18 @@ async function replace(session: FtpSession, temporary: string, final: string): P
   return removed.code < 400 && (await move(session, temporary, final));
 }
 
-async function send(session: FtpSession, job: Job, { leaf, text }: Companion, path: string): Promise<void> {
+async function send(session: FtpSession, job: Job, companion: Companion, path: string): Promise<void> {
   const { folder } = pathsOf(session, job);
-  const shown = `${folder}/${leaf}`;
+  const shown = `${folder}/${companion.leaf}`;
   const { signal } = job.context;
   const upload = { ...emptyUpload };
   const context = { signal, onProgress: () => {}, digests: [], shown };
-  const reply = await store(session, path, textSource(leaf, text), upload, context);
+  const reply = await store(session, path, companionSource(companion), upload, context);
   if (reply.code >= 400) throw session.refusal(reply, "store", { path: shown, folderExists: true });
   const held = await fileState(session, path, shown);
-  const bytes = Buffer.byteLength(text);
+  const bytes = Buffer.byteLength(companion.text);
   if (job.options.verify !== "none" && typeof held === "number" && held !== bytes) {
     const reason = Object.assign(new Error(`It holds ${held} of ${bytes} bytes.`), { code: "ECONNRESET" });
     throw session.failure(reason, "store", { path: shown });
   }
-}
-
-function textSource(name: string, text: string): DataSource {
-  const bytes = Buffer.from(text);
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return {
-    name,
-    contentType: undefined,
-    size: bytes.length,
-    sha256,
-    read: async () => ({
-      stream: Readable.from(bytes.length > 0 ? [bytes] : []),
-      bytes: bytes.length,
-      sha256: () => sha256,
-    }),
-  };
 }

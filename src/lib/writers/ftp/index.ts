@@ -1,15 +1,16 @@
 import { type DeliveryError, interrupted } from "../../errors";
 import type { Receipt, Writer } from "../../types";
-import { asWriterError, type Earlier, type Outcomes, rememberOutcomes } from "../publication";
+import { resolveConflict } from "../conflict";
+import { asWriterError, type Outcomes, publishedBy, rememberOutcomes } from "../publication";
 import { splitTargetName } from "../target-name";
-import { resolveConflict } from "./conflict";
 import type { FtpConnection } from "./connection";
 import { createJob, type Job, pathsOf } from "./job";
 import type { FtpWriterOptions } from "./options";
-import { type CleanUp, cleanUp, complete, finish, lookAndGoOn, mayBeDone, withLeftover } from "./recover";
+import { accept, cleanUp, finish, lookAndGoOn, mayBeDone, withLeftover } from "./recover";
 import { mayGoOnLater } from "./resume";
 import type { FtpSession } from "./session";
 import { sweep } from "./sweep";
+import { viewTarget } from "./target-view";
 import { upload } from "./upload";
 
 export { createFtpConnection, type FtpConnection } from "./connection";
@@ -46,12 +47,8 @@ export function createFtpWriter(connection: FtpConnection, options: FtpWriterOpt
 }
 
 async function deliver(session: FtpSession, job: Job): Promise<Receipt> {
-  const receipt = await resolveConflict(session, job);
-  if (receipt) {
-    // The attempt that brought it here may have got no further.
-    if (job.earlier.repeated) await complete(session, job);
-    return receipt;
-  }
+  const found = await resolveConflict(job, viewTarget(session, job));
+  if (found) return accept(session, job, found);
   await upload(session, job);
   const done = await finish(session, job);
   if (!job.direct) await sweep(session, pathsOf(session, job).final);
@@ -77,12 +74,4 @@ async function recover(job: Job, failure: DeliveryError, outcomes: Outcomes): Pr
   outcomes.remember(job.request, ...publishedBy(job, outcome));
   if (context.signal.aborted) throw error.kind === "cancelled" ? error : interrupted();
   throw outcome === "unknown" && !keep ? withLeftover(error, job) : error;
-}
-
-/** What the next attempt has to reckon with. */
-function publishedBy(job: Job, outcome: CleanUp): [Earlier["published"], string?] {
-  if (job.published) return ["asked", job.leaf];
-  // Only a rename takes the temporary name away without us.
-  if (job.renaming && outcome !== "removed" && outcome !== "kept") return ["asked", job.leaf];
-  return [job.direct && outcome === "unknown" ? "perhaps" : "no"];
 }

@@ -1,7 +1,6 @@
-import type { DeliveryError } from "../../errors";
 import type { AttemptContext, DataSource, Receipt, Verified, WriteRequest } from "../../types";
 import { type Companions, readCompanions } from "../companions";
-import { type Earlier, fileExists, hiddenName } from "../publication";
+import { type Earlier, hiddenName } from "../publication";
 import { splitTargetName } from "../target-name";
 import type { FtpConnection } from "./connection";
 import type { FtpWriterOptions } from "./options";
@@ -114,8 +113,4 @@ export function receiptOf(job: Job, outcome: Receipt["outcome"] = "delivered"): 
     verified: job.verified,
     notes: job.notes,
   };
-}
-
-export function alreadyThere(job: Job): DeliveryError {
-  return fileExists(locationOf(job));
 }

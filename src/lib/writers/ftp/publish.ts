@@ -1,10 +1,12 @@
 import { DeliveryError } from "../../errors";
 import { capitalised } from "../../quotation";
-import { keepClear } from "./conflict";
+import { keepClear } from "../conflict";
+import { fileExists } from "../publication";
 import type { FtpReply } from "./errors";
-import { alreadyThere, type Job, locationOf, pathsOf } from "./job";
+import { type Job, locationOf, pathsOf } from "./job";
 import { fileState, isFolder } from "./remote-files";
 import type { FtpSession } from "./session";
+import { viewTarget } from "./target-view";
 import { startDirectly, upload } from "./upload";
 import { checkUpload } from "./verify";
 
@@ -19,7 +21,7 @@ const mostTries = 5;
  */
 export async function publish(session: FtpSession, job: Job): Promise<void> {
   for (let tries = 1; ; tries++) {
-    await keepClear(session, job);
+    await keepClear(job, viewTarget(session, job));
     const { final, temporary } = pathsOf(session, job);
     job.renaming = true;
     const from = await session.ask(`RNFR ${temporary}`, "rename", { path: final });
@@ -73,7 +75,7 @@ async function findWayOn(
  */
 async function makeRoom(session: FtpSession, job: Job, reply: FtpReply): Promise<"again"> {
   const { conflict } = job.options;
-  if (conflict === "fail") throw alreadyThere(job);
+  if (conflict === "fail") throw fileExists(locationOf(job));
   if (conflict === "keep-both") return "again";
   const { final, aside } = pathsOf(session, job);
   job.aside = true;

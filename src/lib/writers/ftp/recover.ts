@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DeliveryError, reworded } from "../../errors";
 import type { Receipt } from "../../types";
-import { lookAgainMs, restingState } from "../publication";
+import type { Found } from "../conflict";
+import { type CleanUp, lookAgainMs, restingState } from "../publication";
 import { writeCompanions } from "./companion-files";
 import { type Job, pathsOf, receiptOf } from "./job";
 import { move, publish, removeOld } from "./publish";
@@ -20,11 +21,23 @@ export async function finish(session: FtpSession, job: Job): Promise<Receipt> {
   return complete(session, job);
 }
 
+/** From content that was found in its place to the receipt. */
+export async function accept(session: FtpSession, job: Job, found: Found): Promise<Receipt> {
+  const { outcome, verified, ...content } = found;
+  Object.assign(job, { upload: { ...content, stage: "stored" }, verified });
+  // The attempt that may have brought it here may have got no further.
+  return job.earlier.published === "no" ? receiptOf(job, outcome) : complete(session, job, outcome);
+}
+
 /** With the content in its place, what belongs beside it. */
-export async function complete(session: FtpSession, job: Job): Promise<Receipt> {
+async function complete(
+  session: FtpSession,
+  job: Job,
+  outcome: Receipt["outcome"] = "delivered",
+): Promise<Receipt> {
   job.published = true;
   await writeCompanions(session, job);
-  return receiptOf(job);
+  return receiptOf(job, outcome);
 }
 
 /** Whether the server may have done all that it was asked, so that only a look can tell. */
@@ -62,12 +75,6 @@ export async function lookAndGoOn(session: FtpSession, job: Job): Promise<Receip
   if (job.aside) await removeOld(session, job);
   return complete(session, job);
 }
-
-/**
- * - `kept`: enough of the upload is there for the next attempt to go on with it
- * - `unknown`: something may be there
- */
-export type CleanUp = "removed" | "nothing there" | "kept" | "unknown";
 
 /**
  * Removes what a failed attempt left, on a new session.

@@ -1,5 +1,6 @@
 import { DeliveryError } from "../../errors";
 import { companionDigests } from "../companions";
+import type { Compared } from "../conflict";
 import type { DigestAlgorithm, Fingerprint } from "../digests";
 import { damagedUpload } from "../publication";
 import { type Job, pathsOf } from "./job";
@@ -28,12 +29,6 @@ interface Comparison {
   hash: boolean;
   /** Files up to this size are read back. */
   readBackMaxBytes: number;
-}
-
-interface Compared {
-  same: boolean;
-  /** `size`: the content could not be compared, so its size has to do. */
-  by: "checksum" | "read-back" | "size";
 }
 
 /** How a file compares with ours: by the server's hash, by reading it back, or not at all. */
