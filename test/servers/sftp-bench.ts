@@ -29,6 +29,9 @@ interface DeliverOptions {
   writer?: Record<string, unknown>;
   deliveryId?: string;
   signal?: AbortSignal;
+  attributes?: Record<string, string>;
+  /** As after a crash: somebody else began an attempt, and this writer remembers nothing. */
+  repeated?: boolean;
 }
 
 let shared: Promise<Sshd> | undefined;
@@ -80,12 +83,14 @@ export async function sftpBench(
     proxy,
     connection,
     disk,
-    deliver(content, target, { writer: writerOptions = {}, deliveryId = randomUUID(), signal } = {}) {
+    deliver(content, target, { writer: writerOptions = {}, signal, ...options } = {}) {
+      const { deliveryId = randomUUID(), attributes = {}, repeated = false } = options;
       const key = JSON.stringify(writerOptions);
+      if (repeated) writers.delete(key);
       const writer = writers.get(key) ?? createSftpWriter(connection, readSftpWriterOptions(writerOptions));
       writers.set(key, writer);
       const source = typeof content === "string" ? testSource(Buffer.from(content)) : content;
-      const request = { deliveryId, target, contentType: undefined, metadata: {}, attributes: {} };
+      const request = { deliveryId, target, contentType: undefined, metadata: {}, attributes, repeated };
       return writer.write(source, request, {
         signal: signal ?? new AbortController().signal,
         onProgress: () => {},
@@ -95,6 +100,18 @@ export async function sftpBench(
       const names = await disk.list();
       const texts = await Promise.all(names.map(async (name) => [name, String(await disk.read(name))]));
       return Object.fromEntries(texts);
+    },
+  };
+}
+
+/** Calls back when the last byte was taken, and before anything waits for an answer to it. */
+export function atEnd(source: DataSource, callback: () => void): DataSource {
+  return {
+    ...source,
+    async read(options) {
+      const reading = await source.read(options);
+      reading.stream.once("end", callback);
+      return reading;
     },
   };
 }

@@ -50,6 +50,15 @@ describe.runIf(available)("the sftp writer, in a flow", () => {
     await runtime.status("writer", { fill: "green", text: "delivered a.txt, 5 B, read back" });
   });
 
+  test("a checksum file and a done file beside the content", async () => {
+    await load({ path: "beside/x.csv", checksumFile: "sha256", doneFile: "{{msg.topic}}.done" });
+    runtime.send("writer", { payload: "x", topic: "deep" });
+    await runtime.next("delivered");
+    const sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+    expect(await content("beside/x.csv.sha256")).toBe(`${sha256}  x.csv\n`);
+    expect(await content("beside/deep.done")).toBe("");
+  });
+
   test("a key under a passphrase, below a folder", async () => {
     const { protectedKey: privateKey, passphrase, root } = server;
     await load({ path: "keyed.txt" }, { root: `${root}/below` }, { privateKey, passphrase });

@@ -17,6 +17,7 @@ function sshd(title: string, verify: "size" | "read-back"): WriterHarness {
   return {
     name: `sftp (OpenSSH, ${title})`,
     folders: true,
+    repeats: true,
     async start() {
       server = await startSshd();
       disk = diskTarget(server.root, server.owner);

@@ -1,4 +1,4 @@
-import type { DeliveryError } from "../errors";
+import { DeliveryError } from "../errors";
 import type { AttemptContext, DataSource, WriteRequest } from "../types";
 import type { DigestAlgorithm, Fingerprint } from "./digests";
 import {
@@ -13,8 +13,11 @@ import { type ConflictPolicy, numberedName, splitTargetName } from "./target-nam
 
 /** What to do about a file that is at the target: an earlier attempt's, an identical one, or any other. */
 
-/** A file's size in bytes; or what else is, or is not, under a name. */
-export type TargetState = number | "absent" | "folder" | "other" | "unknown";
+/**
+ * A file's size in bytes; or what else is, or is not, under a name; or that nobody tells, as the error for
+ * those who have to know.
+ */
+export type TargetState = number | "absent" | "folder" | "other" | DeliveryError;
 
 /** One attempt, as far as it concerns what is at its target. */
 export interface Claim {
@@ -45,8 +48,6 @@ export interface TargetView {
   mayBePublished(): Promise<boolean>;
   /** Compares the file there, which has the size of the given content, with that. */
   compare(ours: Fingerprint, purpose: "skip" | "repeat"): Promise<Compared>;
-  /** That the policy cannot be kept, as nobody tells what is there. */
-  cannotTell(): DeliveryError;
 }
 
 /** Content that is at the target already. */
@@ -79,7 +80,7 @@ export async function keepClear(claim: Claim, target: TargetView): Promise<void>
   if (target.conflict !== "fail" && target.conflict !== "keep-both") return;
   const state = await target.state();
   if (state === "absent") return;
-  if (state === "unknown") throw target.cannotTell();
+  if (state instanceof DeliveryError) throw state;
   if (target.conflict === "fail") throw fileExists(target.location());
   await chooseNumber(claim, target);
 }
@@ -88,11 +89,11 @@ async function applyPolicy(claim: Claim, target: TargetView, state: TargetState)
   const { conflict } = target;
   if (state === "absent" || conflict === "replace") return undefined;
   if (conflict === "skip-identical") {
-    if (state !== "unknown") return findIdentical(claim, target, state);
+    if (!(state instanceof DeliveryError)) return findIdentical(claim, target, state);
     claim.notes.push("The server tells no sizes, so the file was written without a comparison.");
     return undefined;
   }
-  if (state === "unknown") throw target.cannotTell();
+  if (state instanceof DeliveryError) throw state;
   if (conflict === "fail") throw fileExists(target.location());
   return chooseNumber(claim, target, findEarlier);
 }
@@ -103,21 +104,28 @@ async function chooseNumber(
   target: TargetView,
   find: typeof findEarlier = async () => undefined,
 ): Promise<Found | undefined> {
-  const wanted = splitTargetName(claim.request.target).at(-1) ?? claim.leaf;
+  const wanted = wantedLeaf(claim);
   for (let n = 1; n <= mostNumbers; n++) {
     claim.leaf = numberedName(wanted, n);
     const state = await target.state();
-    if (state === "unknown") throw target.cannotTell();
+    if (state instanceof DeliveryError) throw state;
     const found = await find(claim, target, state);
-    if (state !== "absent" && !found) continue;
-    claim.notes.push(keptBeside(wanted, claim.leaf));
-    return found;
+    if (state === "absent" || found) return found;
   }
   throw tooManyNumbers(target.location());
 }
 
-export function keptBeside(wanted: string, leaf: string): string {
-  return `${wanted} was there already; the content is kept beside it as ${leaf}.`;
+/** The file name that was asked for. */
+export function wantedLeaf({ request }: Pick<Claim, "request">): string {
+  return splitTargetName(request.target).at(-1) ?? "";
+}
+
+/** What a receipt has to tell. */
+export function notesOf(claim: Pick<Claim, "request" | "leaf" | "notes">): string[] {
+  const { leaf, notes } = claim;
+  const wanted = wantedLeaf(claim);
+  if (leaf === wanted) return notes;
+  return [...notes, `${wanted} was there already; the content is kept beside it as ${leaf}.`];
 }
 
 /**

@@ -7,6 +7,9 @@ export default function register(RED: NodeAPI): void {
     type: "delivery-sftp-writer",
     connection: { type: "delivery-sftp-connection", label: "SFTP connection" },
     createWriter: (connection, config) => createSftpWriter(connection, readSftpWriterOptions(config)),
-    readTemplates: ({ text }) => ({ target: text("path") || "{{source.name}}" }),
+    readTemplates: ({ text }) => ({
+      target: text("path") || "{{source.name}}",
+      attributes: { doneFile: text("doneFile") },
+    }),
   });
 }

@@ -74,14 +74,17 @@ describe("writer", () => {
       makeFolders: true,
       temporaryName: true,
       verify: "size",
+      checksumFile: "none",
       conflict: "replace",
     });
   });
 
-  test.each([{ verify: "hash" }, { conflict: "append" }, { makeFolders: "perhaps" }])(
-    "refused: %j",
-    (input) => {
-      expect(() => readSftpWriterOptions(input)).toThrow(expect.objectContaining({ kind: "invalid" }));
-    },
-  );
+  test.each([
+    { verify: "hash" },
+    { checksumFile: "crc" },
+    { conflict: "append" },
+    { makeFolders: "perhaps" },
+  ])("refused: %j", (input) => {
+    expect(() => readSftpWriterOptions(input)).toThrow(expect.objectContaining({ kind: "invalid" }));
+  });
 });

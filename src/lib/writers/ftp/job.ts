@@ -1,5 +1,6 @@
 import type { AttemptContext, DataSource, Receipt, Verified, WriteRequest } from "../../types";
 import { type Companions, readCompanions } from "../companions";
+import { notesOf } from "../conflict";
 import { type Earlier, hiddenName } from "../publication";
 import { splitTargetName } from "../target-name";
 import type { FtpConnection } from "./connection";
@@ -111,6 +112,6 @@ export function receiptOf(job: Job, outcome: Receipt["outcome"] = "delivered"): 
     bytes,
     sha256,
     verified: job.verified,
-    notes: job.notes,
+    notes: notesOf(job),
   };
 }

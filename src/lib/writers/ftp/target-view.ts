@@ -17,7 +17,10 @@ export function viewTarget(session: FtpSession, job: Job): TargetView {
     conflict,
     digests: comparableDigests(session, job),
     location: () => locationOf(job),
-    state: () => fileState(session, paths().final),
+    async state() {
+      const state = await fileState(session, paths().final);
+      return state === "unknown" ? cannotTell(job) : state;
+    },
     async mayBePublished() {
       const { temporary, final } = paths();
       return job.direct || (await fileState(session, temporary, final)) === "absent";
@@ -30,7 +33,6 @@ export function viewTarget(session: FtpSession, job: Job): TargetView {
         readBackMaxBytes: all ? Number.POSITIVE_INFINITY : readBackMaxBytes,
       });
     },
-    cannotTell: () => cannotTell(job),
   };
 }
 

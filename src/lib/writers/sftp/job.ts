@@ -1,5 +1,7 @@
 import type { AttemptContext, DataSource, Receipt, Verified, WriteRequest } from "../../types";
-import { hiddenName } from "../publication";
+import { type Companions, readCompanions } from "../companions";
+import { notesOf } from "../conflict";
+import { type Earlier, hiddenName } from "../publication";
 import { splitTargetName } from "../target-name";
 import type { SftpConnection } from "./connection";
 import type { SftpWriterOptions } from "./options";
@@ -11,7 +13,9 @@ export interface Job {
   readonly connection: SftpConnection;
   readonly options: SftpWriterOptions;
   readonly source: DataSource;
-  readonly deliveryId: string;
+  readonly request: WriteRequest;
+  /** Whether the target may hold the work of an attempt before this one. */
+  readonly earlier: Earlier;
   readonly context: AttemptContext;
   readonly folders: readonly string[];
   /** The final name; `keep-both` may choose another. */
@@ -26,6 +30,11 @@ export interface Job {
   upload: Upload;
   /** Whether the server was asked to rename, so that it may have done so. */
   renaming: boolean;
+  /** Whether the content is at its place: then only its companions can still fail. */
+  published: boolean;
+  readonly companions: Companions;
+  /** The temporary name of a companion that may be there. */
+  pending: string | undefined;
   verified: Verified;
   /** Whether a first pass over the source has told its progress. */
   progressTold: boolean;
@@ -38,6 +47,7 @@ export function createJob(
   options: SftpWriterOptions,
   source: DataSource,
   request: WriteRequest,
+  earlier: Earlier,
   context: AttemptContext,
 ): Job {
   const segments = splitTargetName(request.target);
@@ -45,7 +55,8 @@ export function createJob(
     connection,
     options,
     source,
-    deliveryId: request.deliveryId,
+    request,
+    earlier,
     context,
     folders: segments.slice(0, -1),
     leaf: segments.at(-1) ?? "",
@@ -55,6 +66,9 @@ export function createJob(
     direct: !options.temporaryName,
     upload: emptyUpload(),
     renaming: false,
+    published: false,
+    companions: readCompanions(request, options.checksumFile),
+    pending: undefined,
     verified: "none",
     progressTold: false,
     notes: [],
@@ -79,14 +93,14 @@ export function locationOf(job: Job): string {
   return job.connection.locate([...job.folders, job.leaf].join("/"));
 }
 
-export function receiptOf(job: Job): Receipt {
+export function receiptOf(job: Job, outcome: Receipt["outcome"] = "delivered"): Receipt {
   const { bytes, sha256 } = job.upload;
   return {
     location: locationOf(job),
-    outcome: "delivered",
+    outcome,
     bytes,
     sha256,
     verified: job.verified,
-    notes: job.notes,
+    notes: notesOf(job),
   };
 }

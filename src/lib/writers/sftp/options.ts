@@ -1,5 +1,6 @@
 import { isIPv6 } from "node:net";
 import { type OptionReader, readOptions } from "../../options";
+import { type ChecksumFile, checksumFiles } from "../companions";
 import { type ConflictPolicy, conflictPolicies } from "../target-name";
 import { type PinnedHostKeys, readHostKeys } from "./host-keys";
 
@@ -42,6 +43,8 @@ export interface SftpWriterOptions {
   temporaryName: boolean;
   /** `size`: ask for the size after the upload. `read-back`: read the file again and compare its SHA-256, too. */
   verify: (typeof sftpVerifications)[number];
+  /** Write a checksum of the content beside it, as `sha256sum` and `md5sum` do. */
+  checksumFile: ChecksumFile;
   conflict: ConflictPolicy;
 }
 
@@ -83,6 +86,7 @@ export function readSftpWriterOptions(input: unknown): SftpWriterOptions {
     makeFolders: options.boolean("makeFolders", true),
     temporaryName: options.boolean("temporaryName", true),
     verify: options.choice("verify", sftpVerifications, "size"),
+    checksumFile: options.choice("checksumFile", checksumFiles, "none"),
     conflict: options.choice("conflict", conflictPolicies, "replace"),
   }));
 }

@@ -1,11 +1,12 @@
 import { DeliveryError } from "../../errors";
 import { capitalised } from "../../quotation";
+import { keepClear } from "../conflict";
 import { fileExists } from "../publication";
-import { keepClear } from "./conflict";
 import type { SftpStatus } from "./errors";
 import { type Job, locationOf, pathsOf } from "./job";
 import { fileState, remove, rename, replace } from "./remote-files";
 import type { SftpSession } from "./session";
+import { viewTarget } from "./target-view";
 import { checkUpload, folderThere, startDirectly, upload } from "./upload";
 
 const mostTries = 5;
@@ -17,12 +18,15 @@ const mostTries = 5;
  */
 export async function publish(session: SftpSession, job: Job): Promise<void> {
   for (let tries = 1; ; tries++) {
-    await keepClear(session, job);
+    await keepClear(job, viewTarget(session, job));
     const { final, temporary } = pathsOf(session, job);
     job.renaming = true;
     const replaced = mayReplace(job) ? await replace(session, temporary, final) : "unsupported";
     const refused = replaced === "unsupported" ? await rename(session, temporary, final) : replaced;
-    if (!refused) return job.aside ? removeOld(session, job) : undefined;
+    if (!refused) {
+      job.published = true;
+      return job.aside ? removeOld(session, job) : undefined;
+    }
     job.renaming = false;
     if (tries >= mostTries) throw refusedRename(session, final, refused);
     if ((await findWayOn(session, job, refused)) === "done") return;
@@ -43,6 +47,7 @@ async function findWayOn(session: SftpSession, job: Job, refused: SftpStatus): P
   if ((await fileState(session, temporary)) === "absent") {
     if (there === job.upload.bytes) {
       job.notes.push("The server refused the last step, but had done it already.");
+      job.published = true;
       return "done";
     }
     throw vanished(job);

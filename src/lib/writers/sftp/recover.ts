@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DeliveryError, reworded } from "../../errors";
 import type { Receipt } from "../../types";
-import { lookAgainMs, restingState } from "../publication";
+import type { Found } from "../conflict";
+import { type CleanUp, lookAgainMs, restingState } from "../publication";
+import { writeCompanions } from "./companion-files";
 import { type Job, pathsOf, receiptOf } from "./job";
 import { publish, removeOld } from "./publish";
 import { fileState, readFile, remove, rename } from "./remote-files";
 import type { SftpSession } from "./session";
-import { flush, withHandle } from "./transfer";
+import { emptyUpload, flush, withHandle } from "./transfer";
 import { checkUpload } from "./upload";
 
 const cleanUpTimeoutMs = 5_000;
@@ -15,7 +17,26 @@ const cleanUpTimeoutMs = 5_000;
 export async function finish(session: SftpSession, job: Job): Promise<Receipt> {
   await checkUpload(session, job);
   if (!job.direct) await publish(session, job);
-  return receiptOf(job);
+  return complete(session, job);
+}
+
+/** From content that was found in its place to the receipt. */
+export async function accept(session: SftpSession, job: Job, found: Found): Promise<Receipt> {
+  const { outcome, verified, ...content } = found;
+  Object.assign(job, { upload: { ...emptyUpload(), ...content, stage: "stored" }, verified });
+  // The attempt that may have brought it here may have got no further.
+  return job.earlier.published === "no" ? receiptOf(job, outcome) : complete(session, job, outcome);
+}
+
+/** With the content in its place, what belongs beside it. */
+async function complete(
+  session: SftpSession,
+  job: Job,
+  outcome: Receipt["outcome"] = "delivered",
+): Promise<Receipt> {
+  job.published = true;
+  await writeCompanions(session, job);
+  return receiptOf(job, outcome);
 }
 
 /** Whether the server may have done all that it was asked, so that only a look can tell. */
@@ -46,11 +67,15 @@ export async function lookAndGoOn(session: SftpSession, job: Job): Promise<Recei
     if (!job.renaming || uploaded !== "absent") return undefined;
   }
   if ((await restingState(() => fileState(session, final), bytes)) !== bytes) return undefined;
-  if (job.direct && !(await settleUpload(session, job, final))) return undefined;
+  if (job.direct) {
+    if (!(await settleUpload(session, job, final))) return undefined;
+    await checkUpload(session, job);
+  }
   job.notes.push(`${lost} the file in its place.`);
-  job.verified = "size";
+  // Under a temporary name it was compared before it got this one; now it is known to have its size, at least.
+  if (job.verified === "none") job.verified = "size";
   if (job.aside) await removeOld(session, job);
-  return receiptOf(job);
+  return complete(session, job);
 }
 
 /**
@@ -74,15 +99,17 @@ async function settleUpload(session: SftpSession, job: Job, path: string): Promi
 }
 
 /** Removes what a failed attempt left, on a new session. */
-export async function cleanUp(job: Job): Promise<"removed" | "nothing there" | "unknown"> {
+export async function cleanUp(job: Job): Promise<CleanUp> {
   const { stage } = job.upload;
   // A final name that the server did not open may still be the old file.
-  if (stage === "nothing" || (stage === "asked" && job.direct)) return "nothing there";
-  const tidy = async (session: SftpSession) => {
-    const { upload: path } = pathsOf(session, job);
+  const begun = !job.published && stage !== "nothing" && !(stage === "asked" && job.direct);
+  if (!begun && job.pending === undefined) return "nothing there";
+  const tidy = async (session: SftpSession): Promise<CleanUp> => {
+    const { folder, upload } = pathsOf(session, job);
+    const path = job.pending === undefined ? upload : `${folder}/${job.pending}`;
     if (job.aside) await putBack(session, job);
     let refused = await remove(session, path);
-    if (refused && stage !== "stored") {
+    if (refused && (stage !== "stored" || job.pending !== undefined)) {
       // The server may not have noticed yet that the upload is over, or not have begun with it.
       await sleep(lookAgainMs);
       refused = await remove(session, path);
@@ -105,6 +132,7 @@ async function putBack(session: SftpSession, job: Job): Promise<void> {
 
 /** Says in the error that something was left behind. */
 export function withLeftover(error: DeliveryError, job: Job): DeliveryError {
-  const name = [...job.folders, job.direct ? job.leaf : job.temporaryLeaf].join("/");
+  const unfinished = job.direct ? job.leaf : job.temporaryLeaf;
+  const name = [...job.folders, job.pending ?? unfinished].join("/");
   return reworded(error, `${error.message} The unfinished upload ${name} may still be there.`);
 }

@@ -2,13 +2,14 @@ import type { Readable } from "node:stream";
 import type { Stats } from "ssh2";
 import { DeliveryError, interrupted } from "../../errors";
 import type { DataSource } from "../../types";
+import { type DigestAlgorithm, type Fingerprint, type RunningDigests, runningDigests } from "../digests";
 import { openReading, unreadable } from "../publication";
 import { type SftpStatus, sftpStatus } from "./errors";
 import { createPipeline } from "./pipeline";
 import type { SftpSession } from "./session";
 
 /** How far an upload came. After a failure it decides what has to be found out or cleaned up. */
-export interface Upload {
+export interface Upload extends Fingerprint {
   /**
    * - `nothing`: the server holds nothing of it
    * - `asked`: it was asked to take it, and may have opened the file
@@ -17,8 +18,6 @@ export interface Upload {
    * - `stored`: it said that it holds all of it
    */
   stage: "nothing" | "asked" | "partial" | "sent" | "stored";
-  bytes: number;
-  sha256: string;
   /** What was sent and not answered yet, by its place in the file: a look at the file has to compare it. */
   readonly unanswered: Map<number, Uint8Array>;
   /** As the server says; undefined when it does not. */
@@ -26,7 +25,7 @@ export interface Upload {
 }
 
 export function emptyUpload(): Upload {
-  return { stage: "nothing", bytes: 0, sha256: "", unanswered: new Map(), size: undefined };
+  return { stage: "nothing", bytes: 0, sha256: "", digests: {}, unanswered: new Map(), size: undefined };
 }
 
 export interface UploadContext {
@@ -34,6 +33,8 @@ export interface UploadContext {
   onProgress: (bytes: number) => void;
   /** Do not write into a file that is there already. */
   exclusive: boolean;
+  /** What to compute of the content besides its SHA-256. */
+  digests: readonly DigestAlgorithm[];
 }
 
 /** A server flushes a big file to its disk before it answers. */
@@ -49,10 +50,11 @@ export async function store(
   path: string,
   source: DataSource,
   upload: Upload,
-  { signal, onProgress, exclusive }: UploadContext,
+  { signal, onProgress, exclusive, digests }: UploadContext,
 ): Promise<SftpStatus | undefined> {
   const reading = await openReading(source, signal);
   const { stream } = reading;
+  const running = runningDigests(digests);
   // It may fail while nobody reads yet; the reader is told then.
   stream.on("error", ignore);
   const onAbort = () => stream.destroy(interrupted());
@@ -73,8 +75,10 @@ export async function store(
       // A source that is slow to give its next bytes must not hide that nobody takes them any more.
       const onFailure = (error: DeliveryError) => stream.destroy(error);
       const pipeline = createPipeline({ session, handle, path, upload, onProgress, onFailure });
-      await pipeline.run(content(stream));
-      Object.assign(upload, { stage: "sent", bytes: reading.bytes, sha256: reading.sha256() });
+      await pipeline.run(content(stream, running));
+      const sha256 = reading.sha256();
+      const known = { bytes: reading.bytes, sha256, digests: { ...running.digests(), sha256 } };
+      Object.assign(upload, { stage: "sent", ...known });
       await pipeline.drained();
       upload.stage = "stored";
       await settle(session, path, handle, upload);
@@ -133,9 +137,12 @@ export async function withHandle(
 }
 
 /** The source's chunks. Its own error comes as a `DeliveryError`, which those of the session are already. */
-async function* content(stream: Readable): AsyncGenerator<Uint8Array> {
+async function* content(stream: Readable, running: RunningDigests): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of stream) yield chunk;
+    for await (const chunk of stream) {
+      running.update(chunk);
+      yield chunk;
+    }
   } catch (error) {
     throw error instanceof DeliveryError ? error : unreadable(error);
   }

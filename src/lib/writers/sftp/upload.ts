@@ -1,5 +1,6 @@
 import { DeliveryError } from "../../errors";
 import { capitalised } from "../../quotation";
+import { companionDigests } from "../companions";
 import { damagedUpload } from "../publication";
 import type { SftpStatus } from "./errors";
 import { type Job, pathsOf } from "./job";
@@ -60,6 +61,7 @@ function send(session: SftpSession, job: Job, path: string): Promise<SftpStatus 
   const { conflict } = job.options;
   return store(session, path, job.source, job.upload, {
     signal,
+    digests: companionDigests(job.companions),
     exclusive: job.direct && (conflict === "fail" || conflict === "keep-both"),
     onProgress: (bytes) => {
       job.progressTold = true;
