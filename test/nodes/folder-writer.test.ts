@@ -62,6 +62,14 @@ test("its settings reach the writer", async () => {
   expect((await stat(path.join(root, "in/deep/x.csv"))).mode & 0o777).toBe(0o640);
 });
 
+test("a checksum file and a done file beside the content", async () => {
+  await load({ path: "beside/x.csv", checksumFile: "md5", doneFile: "{{msg.topic}}.done" });
+  runtime.send("writer", { payload: "x", topic: "deep" });
+  await runtime.next("delivered");
+  expect((await readdir(path.join(root, "beside"))).sort()).toEqual(["deep.done", "x.csv", "x.csv.md5"]);
+  expect(await content("beside/x.csv.md5")).toBe("9dd4e461268c8034f5c8564e155c67a6  x.csv\n");
+});
+
 test("no folders of its own making", async () => {
   await load({ path: "not/there/x.csv", makeFolders: "false" });
   runtime.send("writer", { payload: "x" });

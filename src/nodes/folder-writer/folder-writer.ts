@@ -6,6 +6,9 @@ export default function register(RED: NodeAPI): void {
   registerWriterNode(RED, {
     type: "delivery-folder-writer",
     createWriter: (_connection, config) => createFolderWriter(readFolderWriterOptions(config)),
-    readTemplates: ({ text }) => ({ target: text("path") || "{{source.name}}" }),
+    readTemplates: ({ text }) => ({
+      target: text("path") || "{{source.name}}",
+      attributes: { doneFile: text("doneFile") },
+    }),
   });
 }

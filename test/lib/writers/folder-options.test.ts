@@ -8,6 +8,7 @@ describe("options", () => {
       makeFolders: true,
       fileMode: undefined,
       verify: "small-files",
+      checksumFile: "none",
       conflict: "replace",
       idleTimeoutMs: 120_000,
     });
@@ -39,6 +40,7 @@ describe("options", () => {
     ["permissions that lock the owner out", { root: "/srv", fileMode: "044" }, /6 comes first/],
     ["set-user-ID", { root: "/srv", fileMode: "4755" }, /three octal digits/],
     ["another check", { root: "/srv", verify: "crc" }, /verify must be one of/],
+    ["another checksum file", { root: "/srv", checksumFile: "crc" }, /checksumFile must be one of/],
     ["another policy", { root: "/srv", conflict: "append" }, /conflict must be one of/],
     ["no time", { root: "/srv", idleTimeoutMs: 0 }, /idleTimeoutMs must be a number/],
   ])("refused: %s", (_title, input, problem) => {

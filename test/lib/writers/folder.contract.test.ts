@@ -11,6 +11,7 @@ function folder(verify: "small-files" | "size"): WriterHarness {
   return {
     name: `folder (verify: ${verify})`,
     folders: true,
+    repeats: true,
     async start() {
       root = await mkdtemp(join(tmpdir(), "folder-writer-"));
       disk = diskTarget(root);

@@ -4,6 +4,8 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { codeOf, DeliveryError, interrupted } from "../../errors";
 import type { SourceReading } from "../../types";
+import { companionDigests } from "../companions";
+import { runningDigests } from "../digests";
 import { openReading, unreadable } from "../publication";
 import { type Job, pathsOf, within } from "./job";
 
@@ -73,6 +75,7 @@ async function openTemporary(job: Job): Promise<{ handle: FileHandle; mode: numb
 
 async function copy(job: Job, reading: SourceReading, handle: FileHandle): Promise<void> {
   const { final } = pathsOf(job);
+  const running = runningDigests(companionDigests(job.companions));
   let unflushed = 0;
   for await (const chunk of content(reading.stream)) {
     await within(job, "write", final, async () => {
@@ -83,11 +86,13 @@ async function copy(job: Job, reading: SourceReading, handle: FileHandle): Promi
       await handle.datasync();
     });
     job.bytes += chunk.length;
+    running.update(chunk);
     reading.recycle?.(chunk);
     job.context.onProgress(chunk.length);
   }
   if (job.context.signal.aborted) throw interrupted();
   job.sha256 = reading.sha256();
+  job.digests = running.digests();
 }
 
 async function* content(stream: SourceReading["stream"]): AsyncGenerator<Uint8Array> {

@@ -1,82 +1,88 @@
 import { type DeliveryError, interrupted } from "../../errors";
 import type { Receipt, Writer } from "../../types";
-import { asWriterError } from "../publication";
+import { type Found, resolveConflict } from "../conflict";
+import { asWriterError, type Outcomes, rememberOutcomes } from "../publication";
 import { splitTargetName } from "../target-name";
+import { writeCompanions } from "./companion-files";
 import { writeContent } from "./content";
-import { findFolder } from "./folders";
-import { createJob, type Job, locationOf, receiptOf } from "./job";
+import { findFolder, syncFolder } from "./folders";
+import { createJob, type Job, locationBelow, receiptOf } from "./job";
 import type { FolderWriterOptions } from "./options";
-import { cleanUp, isOurs, publish, resolveConflict, withLeftover } from "./publish";
+import { cleanUp, publish, removeSecondName, withLeftover } from "./publish";
+import { isOurs, viewTarget } from "./target-view";
 
 export { type FolderWriterOptions, readFolderWriterOptions } from "./options";
-
-type Written = Pick<Job, "leaf" | "inode" | "bytes" | "sha256" | "verified">;
-
-/** Publications whose outcome nobody could find out: delivery id → the file that may be at the target. */
-type Uncertain = Map<string, Written>;
-
-const mostUncertain = 1000;
 
 /**
  * Delivers to a folder of this machine, or to a share that is mounted there: writes a temporary file beside
  * the target, flushes it to the disk, compares it, and gives it its name in one step.
  */
 export function createFolderWriter(options: FolderWriterOptions): Writer {
-  const uncertain: Uncertain = new Map();
+  const outcomes = rememberOutcomes();
   return {
     type: "folder",
-    locate: (target) => locationOf(options.root, splitTargetName(target)),
+    locate: (target) => locationBelow(options.root, splitTargetName(target)),
     async write(source, request, context) {
-      const job = createJob(options, source, request, context);
+      const job = createJob(options, source, request, outcomes.of(request), context);
+      let receipt: Receipt;
       try {
-        return await deliver(job, uncertain);
+        receipt = await deliver(job);
       } catch (error) {
-        return await recover(job, asWriterError(error, "the folder", "folder"), uncertain);
+        receipt = await recover(job, asWriterError(error, "the folder", "folder"), outcomes);
       }
+      outcomes.forget(request);
+      return receipt;
     },
     async close() {},
   };
 }
 
-async function deliver(job: Job, uncertain: Uncertain): Promise<Receipt> {
+async function deliver(job: Job): Promise<Receipt> {
   if (job.context.signal.aborted) throw interrupted();
   job.folder = await findFolder(job);
-  const earlier = uncertain.get(job.deliveryId);
-  if (earlier) {
-    const done = { ...job, ...earlier, notes: job.notes };
-    const ours = await isOurs(done);
-    uncertain.delete(job.deliveryId);
-    if (ours)
-      return found(done, "An earlier attempt had delivered it; only the answer of the file system was lost.");
-  }
-  const skipped = await resolveConflict(job);
-  if (skipped) return skipped;
+  const found = await resolveConflict(job, viewTarget(job));
+  if (found) return accept(job, found);
   await writeContent(job);
   await publish(job);
-  return receiptOf(job);
+  return complete(job);
 }
 
-/** @throws DeliveryError the given one, when the file is not at the target */
-async function recover(job: Job, error: DeliveryError, uncertain: Uncertain): Promise<Receipt> {
-  const { signal } = job.context;
-  const mayBeDone = job.publishing && (error.kind === "unavailable" || error.kind === "cancelled");
-  if (mayBeDone) {
-    const ours = await isOurs(job).catch(() => undefined);
-    if (ours) {
-      await cleanUp(job);
-      return found(job, "The last step was reported as failed, but the file is in its place.");
-    }
-    const { leaf, inode, bytes, sha256, verified } = job;
-    if (ours === undefined && uncertain.size < mostUncertain) {
-      uncertain.set(job.deliveryId, { leaf, inode, bytes, sha256, verified });
+/** From content that was found in its place to the receipt. */
+async function accept(job: Job, { outcome, ...content }: Found): Promise<Receipt> {
+  Object.assign(job, content);
+  if (job.earlier.published === "no") return receiptOf(job, outcome);
+  // The attempt that may have brought it here may have got no further.
+  await removeSecondName(job);
+  await syncFolder(job, job.folder);
+  return complete(job, outcome);
+}
+
+/** With the content in its place, what belongs beside it. */
+async function complete(job: Job, outcome: Receipt["outcome"] = "delivered"): Promise<Receipt> {
+  job.published = true;
+  await writeCompanions(job);
+  return receiptOf(job, outcome);
+}
+
+/** @throws DeliveryError the given one, when the file is not at the target, or what came of going on there */
+async function recover(job: Job, failure: DeliveryError, outcomes: Outcomes): Promise<Receipt> {
+  const { context, earlier, leaf } = job;
+  let error = failure;
+  const perhapsDone = job.publishing && !job.published && /^(unavailable|cancelled)$/.test(error.kind);
+  const ours = perhapsDone ? await isOurs(job).catch(() => undefined) : false;
+  const outcome = await cleanUp(job);
+  if (ours) {
+    job.notes.push("The last step was reported as failed, but the file is in its place.");
+    try {
+      return await complete(job);
+    } catch (second) {
+      error = asWriterError(second, "the folder", "folder");
     }
   }
-  const outcome = await cleanUp(job);
-  if (signal.aborted) throw error.kind === "cancelled" ? error : interrupted();
+  if (job.published || ours === undefined) outcomes.remember(job.request, "asked", leaf);
+  // It wrote nothing, as when the root was missing: it knows no more than those before it.
+  else if (job.inode === undefined) outcomes.remember(job.request, earlier.published, earlier.leaf);
+  else outcomes.remember(job.request, "no", undefined);
+  if (context.signal.aborted) throw error.kind === "cancelled" ? error : interrupted();
   throw outcome === "unknown" ? withLeftover(error, job) : error;
-}
-
-function found(job: Job, note: string): Receipt {
-  job.notes.push(note);
-  return receiptOf(job);
 }

@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import { type DeliveryError, interrupted } from "../../errors";
 import type { AttemptContext, DataSource, Receipt, Verified, WriteRequest } from "../../types";
-import { hiddenName } from "../publication";
+import { type Companions, readCompanions } from "../companions";
+import { notesOf } from "../conflict";
+import type { Digests } from "../digests";
+import { type Earlier, hiddenName } from "../publication";
 import { splitTargetName } from "../target-name";
 import { classifyFolderError, type FolderErrorPlace, type FolderStep, noAnswer } from "./errors";
 import type { FolderWriterOptions } from "./options";
@@ -10,7 +13,9 @@ import type { FolderWriterOptions } from "./options";
 export interface Job {
   readonly options: FolderWriterOptions;
   readonly source: DataSource;
-  readonly deliveryId: string;
+  readonly request: WriteRequest;
+  /** Whether the target may hold the work of an attempt before this one. */
+  readonly earlier: Earlier;
   readonly context: AttemptContext;
   readonly folders: readonly string[];
   /** The final name; `keep-both` may choose another. */
@@ -24,8 +29,12 @@ export interface Job {
   inode: bigint | undefined;
   bytes: number;
   sha256: string;
+  digests: Digests;
   /** Whether the last step was begun, so that it may be done. */
   publishing: boolean;
+  /** Whether the content is at its place: then only its companions can still fail. */
+  published: boolean;
+  readonly companions: Companions;
   verified: Verified;
   readonly notes: string[];
 }
@@ -35,13 +44,15 @@ export function createJob(
   options: FolderWriterOptions,
   source: DataSource,
   request: WriteRequest,
+  earlier: Earlier,
   context: AttemptContext,
 ): Job {
   const segments = splitTargetName(request.target);
   return {
     options,
     source,
-    deliveryId: request.deliveryId,
+    request,
+    earlier,
     context,
     folders: segments.slice(0, -1),
     leaf: segments.at(-1) ?? "",
@@ -51,7 +62,10 @@ export function createJob(
     inode: undefined,
     bytes: 0,
     sha256: "",
+    digests: {},
     publishing: false,
+    published: false,
+    companions: readCompanions(request, options.checksumFile),
     verified: "none",
     notes: [],
   };
@@ -62,15 +76,18 @@ export function pathsOf({ folder, leaf, temporaryLeaf }: Job) {
 }
 
 /** `file:///srv/outgoing/reports/a.txt`, as it would be read aloud: nothing is escaped. */
-export function locationOf(root: string, segments: readonly string[]): string {
+export function locationBelow(root: string, segments: readonly string[]): string {
   const path = [root.replaceAll("\\", "/").replace(/\/$/, ""), ...segments].join("/");
   return `file://${path.startsWith("/") ? "" : "/"}${path}`;
 }
 
+export function locationOf({ options, folders, leaf }: Job): string {
+  return locationBelow(options.root, [...folders, leaf]);
+}
+
 export function receiptOf(job: Job, outcome: Receipt["outcome"] = "delivered"): Receipt {
-  const { bytes, sha256, verified, notes } = job;
-  const location = locationOf(job.options.root, [...job.folders, job.leaf]);
-  return { location, outcome, bytes, sha256, verified, notes };
+  const { bytes, sha256, verified } = job;
+  return { location: locationOf(job), outcome, bytes, sha256, verified, notes: notesOf(job) };
 }
 
 /** How long an operation under way may go on after an abort: as a rule it ends at once. */

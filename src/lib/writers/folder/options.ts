@@ -1,5 +1,6 @@
 import { isAbsolute, normalize } from "node:path";
 import { type OptionReader, readOptions } from "../../options";
+import { type ChecksumFile, checksumFiles } from "../companions";
 import { type ConflictPolicy, conflictPolicies } from "../target-name";
 
 export const folderVerifications = ["small-files", "size", "read-back"] as const;
@@ -16,6 +17,8 @@ export interface FolderWriterOptions {
    * `small-files`: read files of up to 8 MiB again.
    */
   verify: (typeof folderVerifications)[number];
+  /** Write a checksum of the content beside it, as `sha256sum` and `md5sum` do. */
+  checksumFile: ChecksumFile;
   conflict: ConflictPolicy;
   /** For each operation of the file system: a mounted share may never answer. */
   idleTimeoutMs: number;
@@ -30,6 +33,7 @@ export function readFolderWriterOptions(input: unknown): FolderWriterOptions {
     makeFolders: options.boolean("makeFolders", true),
     fileMode: readMode(options),
     verify: options.choice("verify", folderVerifications, "small-files"),
+    checksumFile: options.choice("checksumFile", checksumFiles, "none"),
     conflict: options.choice("conflict", conflictPolicies, "replace"),
     idleTimeoutMs: options.number("idleTimeoutMs", { min: 100, max: maxTimeoutMs, default: 120_000 }),
   }));

@@ -1,49 +1,11 @@
-import { link, lstat, rename, rm } from "node:fs/promises";
+import { link, rename, rm } from "node:fs/promises";
 import { codeOf, type DeliveryError, interrupted, reworded } from "../../errors";
-import type { Receipt } from "../../types";
-import { digestOf, fileExists, mostNumbers, tooManyNumbers } from "../publication";
+import { wantedLeaf } from "../conflict";
+import { fileExists, mostNumbers, tooManyNumbers } from "../publication";
 import { numberedName } from "../target-name";
-import { digestOfFile } from "./content";
 import { syncFolder } from "./folders";
-import { type Job, pathsOf, receiptOf, within } from "./job";
-
-/**
- * Applies the policy for a file that is at the target already, before anything is read.
- * @returns a receipt when there is nothing to do
- * @throws DeliveryError `rejected` under `fail`
- */
-export async function resolveConflict(job: Job): Promise<Receipt | undefined> {
-  const { conflict } = job.options;
-  if (conflict === "replace") return undefined;
-  const found = await look(job);
-  if (!found || conflict === "keep-both") return undefined;
-  if (conflict === "fail") throw fileExists(receiptOf(job).location);
-  const { source, context } = job;
-  const theirs = found.isFile() ? Number(found.size) : undefined;
-  if (theirs === undefined || (source.size !== undefined && source.size !== theirs)) return undefined;
-  const ours = await digestOf(source, context.signal);
-  if (ours.bytes !== theirs) return undefined;
-  const there = await digestOfFile(job, pathsOf(job).final);
-  if (there.sha256 !== ours.sha256) return undefined;
-  return receiptOf({ ...job, ...ours, verified: "read-back" }, "skipped");
-}
-
-function look(job: Job) {
-  const { final } = pathsOf(job);
-  return within(job, "look", final, async () => {
-    try {
-      return await lstat(final, { bigint: true });
-    } catch (error) {
-      if (codeOf(error) === "ENOENT") return undefined;
-      throw error;
-    }
-  });
-}
-
-/** Whether the file at the target is the very one that this job, or an earlier attempt, has written. */
-export async function isOurs(job: Job): Promise<boolean> {
-  return job.inode !== undefined && (await look(job))?.ino === job.inode;
-}
+import { type Job, locationOf, pathsOf, within } from "./job";
+import { viewTarget } from "./target-view";
 
 /**
  * Gives the temporary file its final name in one step, so that nobody sees the target without a file.
@@ -53,19 +15,15 @@ export async function publish(job: Job): Promise<void> {
   // From here on an abort comes too late: the step is as short as it is final.
   if (job.context.signal.aborted) throw interrupted();
   const { conflict } = job.options;
-  const wanted = job.leaf;
   if (conflict === "replace" || conflict === "skip-identical") await replace(job);
   else {
     for (let n = 1; !(await place(job)); n++) {
-      if (conflict === "fail") throw fileExists(receiptOf(job).location);
-      if (n > mostNumbers) throw tooManyNumbers(receiptOf(job).location);
-      job.leaf = numberedName(wanted, n);
+      if (conflict === "fail") throw fileExists(locationOf(job));
+      if (n > mostNumbers) throw tooManyNumbers(locationOf(job));
+      job.leaf = numberedName(wantedLeaf(job), n);
     }
   }
   job.temporary = false;
-  if (job.leaf !== wanted) {
-    job.notes.push(`${wanted} was there already; the content is kept beside it as ${job.leaf}.`);
-  }
   await syncFolder(job, job.folder);
 }
 
@@ -97,19 +55,26 @@ async function place(job: Job): Promise<boolean> {
     }
   });
   if (answer === "placed") {
-    // The file is in its place: a second name that stays is no reason to call that a failure.
-    await within(job, "remove", temporary, () => rm(temporary, { force: true })).catch(() =>
-      job.notes.push(`The temporary name ${job.temporaryLeaf} could not be removed.`),
-    );
+    await removeSecondName(job);
     return true;
   }
   job.publishing = false;
-  if (answer === "taken" || (await look(job))) return false;
+  if (answer === "taken" || (await viewTarget(job).state()) !== "absent") return false;
   await replace(job);
   job.notes.push(
     "The file system there has no hard links: a file that another program made in the same moment would have been replaced.",
   );
   return true;
+}
+
+/** The file is in its place: that it keeps another name, too, is no reason to call that a failure. */
+export async function removeSecondName(job: Job): Promise<void> {
+  const { temporary } = pathsOf(job);
+  try {
+    await within(job, "remove", temporary, () => rm(temporary, { force: true }));
+  } catch {
+    job.notes.push(`The temporary name ${job.temporaryLeaf} could not be removed.`);
+  }
 }
 
 const cleanUpTimeoutMs = 5_000;
