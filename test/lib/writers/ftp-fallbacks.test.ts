@@ -122,6 +122,18 @@ describe("the server does not rename over a file", () => {
   });
 });
 
+test("keep-both: our number is taken during the upload: the next one, and only that is told", async () => {
+  const bench = await ftpBench({ writer: { conflict: "keep-both" } });
+  await bench.disk.put("a.txt", old);
+  bench.server.hook = async (command) => {
+    if (command === "STOR") await bench.disk.put("a-1.txt", old);
+    return undefined;
+  };
+  const receipt = await bench.deliver(content, "a.txt");
+  expect(receipt.location).toBe(bench.writer().locate("a-2.txt"));
+  expect(receipt.notes).toEqual(["a.txt was there already; the content is kept beside it as a-2.txt."]);
+});
+
 test("another session makes the folder between the refusal and our look: uploaded as usual", async () => {
   const bench = await ftpBench();
   let uploads = 0;
