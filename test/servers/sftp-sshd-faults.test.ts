@@ -26,7 +26,7 @@ describe.runIf(available)("the connection", () => {
     const { proxy, files, deliver } = await sftpBench(impatient);
     await deliver("old", "a.bin");
     const slow = testSource(randomBytes(40_000_000), { chunkBytes: 500_000, pauseMs: 10 });
-    setTimeout(() => proxy.now({ swallow: "both" }), 150);
+    proxy.inject({ when: { at: "byte", n: 1_000_000, from: "client" }, do: { swallow: "both" } });
     const startedAt = performance.now();
     await expect(deliver(slow, "a.bin")).rejects.toMatchObject({ kind: "unavailable", code: "ETIMEDOUT" });
     expect(performance.now() - startedAt).toBeLessThan(5_000);
