@@ -170,9 +170,10 @@ export function ftpPatience(): FaultRow[] {
     },
     {
       ...{
-        phase: "the reply to reading back",
-        fault: "RETR and SIZE unknown",
-        proxy: replaced(/^(RETR|SIZE)/, "502 Not here.\r\n"),
+        phase: "the reply about the size",
+        fault: "SIZE unknown",
+        writer: { verify: "size" },
+        proxy: replaced(/^SIZE/, "502 Not here.\r\n"),
       },
       ...{ ...fine, note: /.?/ },
     },
