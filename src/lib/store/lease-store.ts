@@ -112,11 +112,19 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
 
     async claim(queue, owner, limit) {
       const claims: Claim[] = [];
-      // Of those that somebody else has taken meanwhile, others may make up.
-      while (claims.length < limit) {
-        const rows = await backend.claimable(queue, now(), limit - claims.length);
-        if (rows.length === 0) break;
-        claims.push(...(await Promise.all(rows.map((row) => claim(row, owner)))).flat());
+      try {
+        // Of those that somebody else has taken meanwhile, others may make up.
+        while (claims.length < limit) {
+          const rows = await backend.claimable(queue, now(), limit - claims.length);
+          if (rows.length === 0) break;
+          const made = await Promise.allSettled(rows.map((row) => claim(row, owner)));
+          for (const one of made) if (one.status === "fulfilled") claims.push(...one.value);
+          const failed = made.find((one) => one.status === "rejected");
+          if (failed) throw failed.reason;
+        }
+      } catch (error) {
+        // Nobody but the caller would ever send or settle what was claimed for him.
+        if (claims.length === 0) throw error;
       }
       return claims;
     },
