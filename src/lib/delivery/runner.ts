@@ -190,7 +190,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       const claims = await store.claim(queue, this.#owner, concurrency - this.#running.size);
       for (const claim of claims) {
         if (this.#state === "running") this.#run(claim);
-        else await store.settle(claim, { state: "released" });
+        else await this.#settle(claim, { state: "released" });
       }
       if (claims.length === 0) {
         const dueAt = await store.nextDueAt(queue);
@@ -226,7 +226,7 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
 
   async #attempt(claim: Claim, signal: AbortSignal): Promise<void> {
     const { delivery } = claim;
-    const { store, attempt } = this.#options;
+    const { attempt } = this.#options;
     const startedAt = Date.now();
     const startedMs = performance.now();
     const ended = (error?: ErrorRecord): Attempt => ({
@@ -250,14 +250,18 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
       settlement = settleFailure(toDeliveryError(thrown), signal, ended);
     }
     underWay = false;
-    const settled = await settleUntilKept(store, claim, settlement, {
+    const settled = await this.#settle(claim, settlement);
+    if (!settled) return;
+    this.#tell(() => this.emit("settled", settled));
+    if (settlement.state !== "released") await this.#announcer.announce(settled);
+  }
+
+  #settle(claim: Claim, settlement: Settlement): Promise<Delivery | undefined> {
+    return settleUntilKept(this.#options.store, claim, settlement, {
       signal: this.#ending.signal,
       report: this.#report,
       recovered: () => this.#tell(() => this.emit("recovered")),
     });
-    if (!settled) return;
-    this.#tell(() => this.emit("settled", settled));
-    if (settlement.state !== "released") await this.#announcer.announce(settled);
   }
 
   readonly #report = (error: unknown): void => {

@@ -40,7 +40,7 @@ export function refusalOf(error: DeliveryError): ErrorRecord {
 export const storeRecoveryMs = 5_000;
 
 export interface SettleOptions {
-  /** Ends it after one more try. */
+  /** Lets nobody wait for longer than one more try; it is then tried on without them. */
   signal: AbortSignal;
   report: (error: unknown) => void;
   /** Called when the store can do its work again. */
@@ -50,7 +50,7 @@ export interface SettleOptions {
 /**
  * Settles, again and again while the store cannot: what an attempt has done must not be forgotten, nor
  * done twice.
- * @returns undefined when the lease is lost, or the store did not recover in time
+ * @returns undefined when the lease is lost, or the store has not recovered before the signal
  */
 export async function settleUntilKept(
   store: DeliveryStore,
@@ -66,10 +66,26 @@ export async function settleUntilKept(
     } catch (error) {
       failed = true;
       report(error);
-      if (signal.aborted) return undefined;
+      if (signal.aborted) {
+        void settleLater(store, claim, settlement);
+        return undefined;
+      }
       await pause(storeRecoveryMs, signal);
     }
   }
+}
+
+/** Where a claim has no end, nobody else can settle it, or take the delivery up, until the process ends. */
+async function settleLater(store: DeliveryStore, claim: Claim, settlement: Settlement): Promise<void> {
+  do {
+    await new Promise((resolve) => setTimeout(resolve, storeRecoveryMs).unref());
+    try {
+      await store.settle(claim, settlement);
+      return;
+    } catch {
+      // Its runner has told of that.
+    }
+  } while (Date.now() < claim.lease.expiresAt);
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
