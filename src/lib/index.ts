@@ -8,7 +8,7 @@ export * from "./delivery/retry";
 export * from "./delivery/runner";
 export type * from "./delivery/runner-options";
 export * from "./delivery/send-again";
-export { toDeliveryError } from "./delivery/settlement";
+export { storeRecoveryMs, toDeliveryError } from "./delivery/settlement";
 export * from "./errors";
 export * from "./notifiers/log";
 export * from "./notifiers/mail";

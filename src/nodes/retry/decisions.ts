@@ -6,8 +6,10 @@ import {
   DeliveryError,
   describeDelivery,
   leftOverMs,
+  type RetryOutcome,
   type RetryPolicy,
   retryDelivery,
+  storeRecoveryMs,
   toDeliveryError,
 } from "../../lib";
 import { takeOverMs } from "../shared/delivery-node";
@@ -27,7 +29,10 @@ export interface Caller {
 
 /** What a retry node has decided, and what of it is still to be told. */
 export interface Decisions {
-  /** @throws DeliveryError for a message that tells of no delivery that is known here */
+  /**
+   * Decides, as soon as the store can keep it.
+   * @throws DeliveryError for a message that tells of no delivery that is known here
+   */
   decide(policy: RetryPolicy, caller: Caller): Promise<void>;
   /** Tells what this node has given up just before a process ended, now and for as long as it runs. */
   start(): void;
@@ -100,14 +105,35 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
     for (const engine of engines) void attend(engine).announcer.announceLeftOver();
   };
 
+  /**
+   * Again and again while a store cannot, also after the close: nobody else decides, and until then the
+   * delivery counts as not told of.
+   */
+  const decideUntilKept = async (policy: RetryPolicy, id: string) => {
+    for (let failed = false; ; ) {
+      try {
+        const engine = await holderOf(enginesOf(), id);
+        attend(engine);
+        const outcome = await retryDelivery(engine.store, { id, policy, by: node.id });
+        if (failed) problems.forget();
+        return { engine, ...(failed ? ownOf(outcome, node.id) : outcome) };
+      } catch (error) {
+        const { kind, message } = toDeliveryError(error);
+        if (kind !== "local") throw error;
+        failed = true;
+        problems.say(message);
+        node.status(statusOf.problem(message));
+        await new Promise((resolve) => setTimeout(resolve, storeRecoveryMs).unref());
+      }
+    }
+  };
+
   const decide = async (policy: RetryPolicy, caller: Caller): Promise<void> => {
     const id = failedDelivery(caller.msg);
-    const engine = await holderOf(enginesOf(), id);
-    const { announcer } = attend(engine);
     deciding.add(id);
-    const { state, delivery } = await retryDelivery(engine.store, { id, policy, by: node.id }).finally(() =>
-      deciding.delete(id),
-    );
+    const decision = decideUntilKept(policy, id).finally(() => deciding.delete(id));
+    const { engine, state, delivery } = await decision;
+    const { announcer } = attend(engine);
     if (state === "waiting") {
       const at = new Date(delivery.dueAt).toLocaleTimeString();
       const next = describeDelivery(delivery).attempt + 1;
@@ -143,14 +169,27 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
     async close() {
       closed = true;
       clearInterval(timer);
-      for (const { announcer, stopListening } of attended.values()) {
-        stopListening();
-        await announcer.close();
-      }
-      // The next node looks once for what is to be told: what is being given up must be in the store by then.
-      await Promise.allSettled(underWay);
+      const attending = [...attended.values()];
+      for (const { stopListening } of attending) stopListening();
+      const quiet = async () => {
+        await Promise.all(attending.map(({ announcer }) => announcer.close()));
+        // The next node looks once for what is to be told: what is being given up must be in the store by then.
+        await Promise.allSettled(underWay);
+      };
+      // Where the store cannot keep it, it is told by the listener of the next node.
+      const patience = new Promise((resolve) => setTimeout(resolve, storeRecoveryMs).unref());
+      await Promise.race([quiet(), patience]);
     },
   };
+}
+
+/** A store may have failed only to say that it has kept the decision. */
+function ownOf(outcome: RetryOutcome, nodeId: string): RetryOutcome {
+  const { state, delivery } = outcome;
+  if (state !== "untouched" || !delivery) return outcome;
+  if (delivery.state === "waiting") return { state: "waiting", delivery };
+  const isOwn = delivery.state === "gave-up" && delivery.decidedBy === nodeId && !delivery.announced;
+  return isOwn ? { state: "gave-up", delivery } : outcome;
 }
 
 /** Statuses stand between nodes: of a whole address there is no room for more than the name. */
