@@ -64,3 +64,31 @@ test("content stays while it is needed, and then for a while, longer than that o
   await cleanSpools([{ store, spool }]);
   expect(await left()).toEqual(["untold", "waiting"]);
 });
+
+test("while it looks through many deliveries, others have their turns", async () => {
+  const folder = path.join(await mkdtemp(path.join(tmpdir(), "tidy-")), "spool");
+  folders.push(folder);
+  const spool = createSpool({ folder, maxAgeMs: hourMs });
+  const { sha256 } = await spool.put(Readable.from(["old"]));
+  const at = new Date(Date.now() - 2 * hourMs);
+  await utimes(path.join(folder, sha256), at, at);
+  const memory = createMemoryStore();
+  for (let n = 0; n < 100; n++) await memory.accept(draftOf());
+  let turn = 0;
+  let over = false;
+  const take = () => {
+    turn++;
+    if (!over) setImmediate(take);
+  };
+  take();
+  const turnsOfPages: number[] = [];
+  const list: typeof memory.list = (...request) => {
+    turnsOfPages.push(turn);
+    return memory.list(...request);
+  };
+  await cleanSpools([{ store: { ...memory, list }, spool }]);
+  over = true;
+  expect(await spool.has(sha256)).toBe(false);
+  expect(turnsOfPages.length).toBeGreaterThanOrEqual(10);
+  expect(new Set(turnsOfPages).size).toBe(turnsOfPages.length);
+});

@@ -17,8 +17,9 @@ export function createMemoryStore({ now }: { now?: () => number } = {}): Deliver
 }
 
 export function createMemoryBackend(): StoreBackend {
-  /** In the order of their arrival. */
   const rows = new Map<string, KeptRow>();
+  /** Those of `rows`, in the order of their arrival. */
+  let order: Pick<KeptRow, "id" | "arrival">[] = [];
   let arrivals = 0;
   const idsByKey = new Map<string, string>();
   const queues = new Map<string, DueQueue>();
@@ -46,6 +47,7 @@ export function createMemoryBackend(): StoreBackend {
       const holder = rows.get(row.id) ?? rows.get(idsByKey.get(row.onceKey ?? "") ?? "");
       if (holder) return holder;
       rows.set(row.id, { ...row, arrival: ++arrivals });
+      order.push({ id: row.id, arrival: arrivals });
       index(row);
       return undefined;
     },
@@ -74,9 +76,9 @@ export function createMemoryBackend(): StoreBackend {
 
     async list(filter, limit, before) {
       const page: KeptRow[] = [];
-      for (const row of [...rows.values()].reverse()) {
-        if (page.length === limit) break;
-        if (row.arrival < before && matches(row, filter)) page.push(row);
+      for (let at = firstFrom(order, before) - 1; at >= 0 && page.length < limit; at--) {
+        const row = rows.get(order[at]?.id ?? "");
+        if (row && matches(row, filter)) page.push(row);
       }
       return page;
     },
@@ -99,13 +101,27 @@ export function createMemoryBackend(): StoreBackend {
         unindex(row);
         rows.delete(row.id);
       }
+      if (old.length > 0) order = order.filter(({ id }) => rows.has(id));
       return old.length;
     },
 
     async close() {
       rows.clear();
+      order = [];
     },
   };
+}
+
+/** Where the first is that arrived then or later. */
+function firstFrom(order: readonly Pick<KeptRow, "arrival">[], arrival: number): number {
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((order[middle]?.arrival ?? Infinity) < arrival) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function matches(row: StoreRow, { writerId, states, announced, decidedBy }: DeliveryFilter): boolean {

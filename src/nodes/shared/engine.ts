@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { NodeAPI } from "node-red";
 import {
   createMemoryStore,
@@ -216,7 +217,9 @@ async function addNeeded(store: DeliveryStore, needed: Map<string, number>): Pro
   let after: string | undefined;
   do {
     // Small pages: all that a page holds is read in one go, while nothing else can run.
-    const page = await store.list({}, { limit: 50, ...(after !== undefined && { after }) });
+    const page = await store.list({}, { limit: 10, ...(after !== undefined && { after }) });
+    // A store in memory gives one after the other without ever letting go.
+    await setImmediate();
     for (const delivery of page.deliveries) {
       const { source, message, state, announced, finishedAt = Infinity } = delivery;
       const last = hasEnded(state) && announced ? finishedAt : Infinity;
