@@ -2,6 +2,8 @@ import { interrupted } from "./errors";
 
 /** Bounds the bytes that are held at once, whoever holds them. */
 export interface ByteBudget {
+  readonly totalBytes: number;
+  heldBytes(): number;
   /**
    * Waits for its turn, first come first served. More than the whole budget is granted when nobody else
    * holds anything.
@@ -29,6 +31,8 @@ export function createByteBudget(totalBytes: number): ByteBudget {
   };
 
   return {
+    totalBytes,
+    heldBytes: () => held,
     take(bytes, signal) {
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(interrupted());

@@ -3,9 +3,12 @@ import type { DataSource } from "../../types";
 import { createByteBudget } from "./byte-budget";
 import { createPartReader } from "./part-reader";
 import { partSizeFor } from "./part-size";
+import { createSpareBuffers } from "./spare-buffers";
 
 /** All uploads of this process together hold no more content than this, however many there are. */
 const budget = createByteBudget(32 * 1024 * 1024);
+/** Those who wait for their turn must not each keep some of it. */
+const spare = createSpareBuffers(budget);
 
 /** A piece of content in memory. */
 export interface Part {
@@ -55,14 +58,13 @@ export async function openContent(
   stream.on("error", () => {});
   signal.addEventListener("abort", onAbort, { once: true });
   const reader = createPartReader(stream, reading.recycle);
-  const spare: Buffer[] = [];
+  const done = spare.open();
   let n = 0;
   let bytes = 0;
 
   async function read(capacity: number): Promise<Buffer> {
     if (source.size === undefined && n === 1) return reader.read(capacity);
-    const reused = spare.pop();
-    const buffer = reused?.length === capacity ? reused : Buffer.allocUnsafeSlow(capacity);
+    const buffer = spare.take(capacity);
     return buffer.subarray(0, await reader.fill(buffer));
   }
 
@@ -79,7 +81,7 @@ export async function openContent(
           n,
           body,
           release(reusable) {
-            if (reusable) spare.push(Buffer.from(body.buffer));
+            if (reusable) spare.give(Buffer.from(body.buffer));
             giveBack();
           },
         };
@@ -101,6 +103,7 @@ export async function openContent(
       signal.removeEventListener("abort", onAbort);
       stream.destroy();
       room?.();
+      done();
     },
   };
 }
