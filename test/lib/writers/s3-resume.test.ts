@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import * as zlib from "node:zlib";
 import {
   AbortMultipartUploadCommand,
+  CreateBucketCommand,
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
@@ -146,6 +147,14 @@ describe("nothing is taken on trust", () => {
     const elsewhere = { ...request, target: "elsewhere.bin" };
     await expectDelivered(elsewhere, await attempt({ request: elsewhere }));
     expect(uploads(request)).toEqual([]);
+  });
+
+  test("an upload that was begun in another bucket is removed", async () => {
+    const request = await leaveUnfinished();
+    await bench.store.client.send(new CreateBucketCommand({ Bucket: "another-bucket" }));
+    const receipt = await attempt({ request, options: { bucket: "another-bucket" } });
+    expect(receipt).toMatchObject({ outcome: "delivered", bytes: content.length });
+    expect([uploads(request), await bench.notes()]).toEqual([[], 0]);
   });
 
   test("an upload that is gone is begun anew", async () => {

@@ -118,8 +118,8 @@ async function lookBefore({ connection, options: { bucket }, signal }: Attempt, 
 
 /** An attempt whose success nobody heard of put it there. */
 async function deliveredBefore(attempt: Attempt, key: string, object: FoundObject): Promise<Delivered> {
-  const { connection, options, request, source, signal, unfinished } = attempt;
-  await dropUnfinished(connection, options.bucket, unfinished, request.deliveryId);
+  const { connection, request, source, signal, unfinished } = attempt;
+  await dropUnfinished(connection, unfinished, request.deliveryId);
   const sha256 = source.sha256 ?? object.sha256 ?? (await digestSource(source, signal)).sha256;
   attempt.startPass()(object.bytes);
   return {

@@ -51,7 +51,7 @@ export function createS3Writer(
         throw explained;
       }
     },
-    abandon: (deliveryId) => dropUnfinished(connection, options.bucket, unfinished, deliveryId),
+    abandon: (deliveryId) => dropUnfinished(connection, unfinished, deliveryId),
     async close() {},
   };
 }

@@ -30,7 +30,7 @@ export function describeUpload(job: UploadJob, uploadId: string): UnfinishedUplo
  * @throws whatever the SDK throws when the store does not answer
  */
 export async function findUnfinished(job: UploadJob): Promise<OpenUpload | undefined> {
-  const { connection, bucket, deliveryId, unfinished } = job;
+  const { connection, deliveryId, unfinished } = job;
   const noted = await unfinished?.get(deliveryId);
   if (!unfinished || !noted) return undefined;
   const { uploadId } = noted;
@@ -39,7 +39,7 @@ export async function findUnfinished(job: UploadJob): Promise<OpenUpload | undef
     await unfinished.touch(deliveryId);
     return { uploadId, parts };
   }
-  await dropUnfinished(connection, bucket, unfinished, deliveryId);
+  await dropUnfinished(connection, unfinished, deliveryId);
   return undefined;
 }
 

@@ -41,15 +41,17 @@ export async function abortUpload(
   }
 }
 
-/** Nobody will go on with what this delivery has left in the bucket. Never fails. */
+/**
+ * Nobody will go on with what this delivery has left at the store, in whichever bucket: its writer may have
+ * been given another one since. Never fails.
+ */
 export async function dropUnfinished(
   connection: S3Connection,
-  bucket: string,
   unfinished: UnfinishedUploads | undefined,
   deliveryId: string,
 ): Promise<void> {
   const upload = await unfinished?.get(deliveryId);
-  if (upload?.bucket !== bucket || upload.endpoint !== connection.description) return;
+  if (upload?.endpoint !== connection.description) return;
   if (await abortUpload(connection, upload)) await unfinished?.delete(deliveryId);
 }
 
