@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, open, rename, rm, stat, utimes } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { codeOf, DeliveryError } from "../errors";
@@ -24,7 +24,10 @@ export interface Spool {
   feed(sha256: string, options?: { start?: number }): Feed;
   /** All of it, as a stream. */
   open(sha256: string): Readable;
-  /** Whether the content is there and, where its size is given, whole. */
+  /**
+   * Whether the content is there and, where its size is given, whole. Whoever asks is about to need it: for
+   * the spool's limits that counts like a put.
+   */
   has(sha256: string, size?: number): Promise<boolean>;
   /**
    * Removes content that nobody has put or needed for longer than the spool's limit and, what was needed
@@ -50,20 +53,35 @@ export interface SpoolOptions {
   maxBytes?: number;
 }
 
-const sevenDaysMs = 7 * 24 * 60 * 60 * 1000;
+const hourMs = 60 * 60 * 1000;
+const sevenDaysMs = 7 * 24 * hourMs;
 
 export function createSpool({ folder, maxAgeMs = sevenDaysMs, maxBytes = Infinity }: SpoolOptions): Spool {
   const pathOf = (sha256: string) => path.join(folder, checkDigest(sha256));
   const inTurn = createTurns();
 
-  async function has(sha256: string, size?: number): Promise<boolean> {
+  const youngMs = Math.min(maxAgeMs, hourMs) / 2;
+
+  async function isThere(sha256: string, size?: number): Promise<"young" | "old" | false> {
     try {
       const stats = await stat(pathOf(sha256));
-      return stats.isFile() && (size === undefined || stats.size === size);
+      if (!stats.isFile() || stats.size !== (size ?? stats.size)) return false;
+      return stats.mtimeMs > Date.now() - youngMs ? "young" : "old";
     } catch (error) {
       if (codeOf(error) === "ENOENT") return false;
       throw classifySpoolError(error, "look for its content");
     }
+  }
+
+  async function has(sha256: string, size?: number): Promise<boolean> {
+    const found = await isThere(sha256, size);
+    if (found !== "old") return found === "young";
+    return inTurn(async () => {
+      const now = new Date();
+      // Where that is not ours to change, it still is there or not.
+      await utimes(pathOf(sha256), now, now).catch(() => {});
+      return (await isThere(sha256, size)) !== false;
+    });
   }
 
   /** Renames over what is there, which mends a damaged copy and makes an old one young again. */
@@ -72,7 +90,7 @@ export function createSpool({ folder, maxAgeMs = sevenDaysMs, maxBytes = Infinit
       await rename(temporary, pathOf(sha256));
     } catch (error) {
       // Windows does not replace a file that somebody reads.
-      if (!(await has(sha256, size))) throw error;
+      if (!(await isThere(sha256, size))) throw error;
       await rm(temporary, { force: true });
     }
     await syncFolder(folder);

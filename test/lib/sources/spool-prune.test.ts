@@ -103,6 +103,26 @@ describe("pruning", () => {
     }
   });
 
+  test.each([
+    ["just before", async (has: () => Promise<boolean>) => ({ before: await has(), needed: nothing })],
+    [
+      "while it is found out what is needed",
+      async (has: () => Promise<boolean>) => {
+        const needed = async () => {
+          expect(await has()).toBe(true);
+          return nothing();
+        };
+        return { before: true, needed };
+      },
+    ],
+  ])("leaves what somebody has looked for %s: he is about to need it", async (_, arrange) => {
+    const { spool, digests, left } = await spoolWith({ old: 9 * hourMs }, { maxAgeMs: 2 * hourMs });
+    const { before, needed } = await arrange(() => spool.has(digests.old ?? "", 3));
+    expect(before).toBe(true);
+    expect(await spool.prune(needed)).toBe(0);
+    expect(left()).toEqual(["old"]);
+  });
+
   test("of a folder that does not exist yet is nothing", async () => {
     expect(await createSpool({ folder: "/nowhere/spool" }).prune(nothing)).toBe(0);
   });
