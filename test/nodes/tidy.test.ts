@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, expect, test } from "vitest";
-import { createMemoryStore, createSpool } from "../../src/lib";
+import { createMemoryStore, createSpool, type SourceSpec } from "../../src/lib";
 import { cleanSpools } from "../../src/nodes/shared/engine";
+import { createEngine, readSettings } from "../../src/nodes/store/settings";
 import { attempt, draftOf, receipt } from "../lib/store/contract";
 
 const hourMs = 3_600_000;
@@ -93,3 +94,34 @@ test("while it looks through many deliveries, others have their turns", async ()
   expect(turnsOfPages.length).toBeGreaterThanOrEqual(10);
   expect(new Set(turnsOfPages).size).toBe(turnsOfPages.length);
 });
+
+test("content in a folder that two stores share stays while either needs it", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "tidy-"));
+  folders.push(folder);
+  const limits = { ageMs: hourMs, bytes: 1_000, deliveries: 10 };
+  const spools = [folder, `${folder}/`].map((spoolFolder) => {
+    const settings = readSettings({
+      kind: "postgresql",
+      host: "127.0.0.1",
+      database: "d",
+      user: "u",
+      spoolFolder,
+    });
+    const own = { store: createMemoryStore(), spool: createSpool({ folder: "/nowhere" }), keepSource };
+    return createEngine(settings, { own, limits, onNotice: () => {} }).spool;
+  });
+  const engines = spools.map((spool) => ({ spool, store: createMemoryStore() }));
+  const needed: string[] = [];
+  for (const [at, { spool, store }] of engines.entries()) {
+    const written = await spool.put(Readable.from([`of store ${at}`]));
+    const then = new Date(Date.now() - 2 * hourMs);
+    const file = path.join(folder, "data-distribution", written.sha256);
+    await utimes(file, then, then);
+    await store.accept(draftOf({ source: { kind: "spool", name: "n", ...written } }));
+    needed.push(file);
+  }
+  await cleanSpools(engines);
+  expect(needed.map((file) => existsSync(file))).toEqual([true, true]);
+});
+
+const keepSource = async (source: SourceSpec) => source;

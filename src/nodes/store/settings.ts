@@ -72,7 +72,7 @@ export interface EngineContext {
 export function createEngine(settings: Settings, { own, limits, onNotice }: EngineContext): Engine {
   if (settings.kind === "memory") return { ...own, store: createSmallMemoryStore() };
   const { spoolFolder } = settings;
-  const spool = spoolFolder === undefined ? createAbsentSpool() : createSharedSpool(spoolFolder, limits);
+  const spool = spoolFolder === undefined ? createAbsentSpool() : sharedSpool(spoolFolder, limits);
   return {
     store: createStore(settings, onNotice),
     spool,
@@ -103,6 +103,16 @@ function createSmallMemoryStore(): DeliveryStore {
   const prune: DeliveryStore["prune"] = ({ olderThanMs, keep }) =>
     store.prune({ olderThanMs, keep: Math.min(keep, mostInMemory) });
   return { ...store, prune };
+}
+
+const sharedSpools = new Map<string, Spool>();
+
+/** One for each folder: it is tidied by what all stores need that have their content in it. */
+function sharedSpool(folder: string, limits: KeepLimits): Spool {
+  const key = JSON.stringify([path.resolve(folder), limits]);
+  const spool = sharedSpools.get(key) ?? createSharedSpool(folder, limits);
+  sharedSpools.set(key, spool);
+  return spool;
 }
 
 function createSharedSpool(folder: string, { ageMs, bytes }: KeepLimits): Spool {
