@@ -131,6 +131,28 @@ describe.each(["replace", "fail", "skip-identical", "keep-both"])(
   },
 );
 
+test.each(["fail", "keep-both"])(
+  "%s: what its own first request has delivered is not taken for another's while the store cannot tell",
+  async (conflict) => {
+    const options = { conflict };
+    const request = { ...newRequest(), target: `own-${conflict}.bin` };
+    const bytes = content.subarray(0, 10);
+    let sent = 0;
+    // All tries of one look.
+    let failures = 3;
+    heal();
+    inject(({ operation }) => {
+      if (operation === "PutObject") return sent++ === 0 ? { drop: "after" } : undefined;
+      return operation === "HeadObject" && sent > 0 && failures-- > 0 ? serverError : undefined;
+    });
+    expect(await attempt({ request, bytes, options })).toMatchObject({ kind: "unavailable" });
+    heal();
+    const repeat = { ...request, repeated: true };
+    await expectDelivered(repeat, await attempt({ request: repeat, bytes, options }), bytes);
+    expect(await bench.store.read(`own-${conflict}-1.bin`)).toBeUndefined();
+  },
+);
+
 describe("a request that fails of something that passes is sent again by itself", () => {
   const failTimes = (times: number, fault: S3Injection) => {
     heal();

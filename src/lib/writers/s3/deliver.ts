@@ -7,7 +7,7 @@ import { compareContent, digestSource } from "./identical";
 import { type FoundObject, type Look, lookAt } from "./look";
 import { objectHeaders } from "./object-headers";
 import type { S3WriterOptions } from "./options";
-import { isOurs, isTaken, type Settled, settle } from "./settle";
+import { isOurs, isTaken, mayTellLater, type Settled, settle } from "./settle";
 import { dropUnfinished } from "./stale-uploads";
 import type { UnfinishedUploads } from "./unfinished-uploads";
 import { upload } from "./upload";
@@ -111,8 +111,7 @@ async function sendIfAbsent(attempt: Attempt, key: string): Promise<Delivered> {
 /** What is there before the content is sent. Where the keys may not look, the sending goes on. */
 async function lookBefore({ connection, options: { bucket }, signal }: Attempt, key: string): Promise<Look> {
   const look = await lookAt(connection, { bucket, key }, signal);
-  if (look.state === "unknown" && look.error.kind !== "denied" && look.error.kind !== "rejected")
-    throw look.error;
+  if (look.state === "unknown" && mayTellLater(look.error)) throw look.error;
   return look;
 }
 

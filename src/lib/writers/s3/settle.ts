@@ -36,6 +36,8 @@ export async function settle(job: UploadJob, published: Published): Promise<Sett
 async function rescue(job: UploadJob, published: Published, error: DeliveryError): Promise<Settled> {
   if (!mayHaveArrived(error) || job.signal.aborted) throw error;
   const look = await lookAt(job.connection, job, job.signal);
+  // Whose object is in the way can be told later: then the next attempt looks before it sends anything.
+  if (look.state === "unknown" && isTaken(error) && mayTellLater(look.error)) throw look.error;
   if (look.state !== "found" || !isOurs(look.object, job.deliveryId, published.bytes)) throw error;
   return {
     ...settled(published, look.object),
@@ -47,6 +49,11 @@ async function rescue(job: UploadJob, published: Published, error: DeliveryError
 /** Also when a repeat of the request finds the object of the first one in its way. */
 function mayHaveArrived({ kind, code }: DeliveryError): boolean {
   return kind === "unavailable" || isTaken({ code });
+}
+
+/** Keys that may only write never learn it. */
+export function mayTellLater({ kind }: DeliveryError): boolean {
+  return kind !== "denied" && kind !== "rejected";
 }
 
 /** The store refused because there is an object at the key: RFC 9110 §15.5.13. */
