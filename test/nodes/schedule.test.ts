@@ -205,6 +205,8 @@ const wrong: Row[] = [
   ...number("missedLimit", 0, 101, 1.5),
   ...number("graceMinutes"),
   ...number("jitterSeconds", 3_601),
+  ...choice("overlap"),
+  ...number("overlapLimitMinutes", 0),
   ...boolean("paused"),
 ];
 

@@ -1,6 +1,7 @@
 export * from "./due-runs";
 export * from "./options";
 export * from "./records";
+export type { RunningRun } from "./running-run";
 export {
   type ScheduledStart,
   type Scheduler,

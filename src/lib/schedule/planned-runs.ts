@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { ErrorRecord } from "../errors";
 import type { DeliveryStore } from "../store/delivery-store";
-import type { Delivery, DeliveryState, WriterReference } from "../types";
+import { unfinishedStates } from "../store/states";
+import type { Delivery, WriterReference } from "../types";
 import type { Plan } from "./scheduler";
+import { isMarker } from "./shared-running-run";
 
 /** What the times of planned runs come from. Whoever gets one goes on by the same timetable. */
 export interface PlannedBy {
@@ -31,8 +33,7 @@ export interface PlannedRuns {
   drop(id: string): Promise<void>;
 }
 
-const unfinished: readonly DeliveryState[] = ["queued", "sending", "waiting", "failed"];
-/** There are one or two: one that waits, and one that is being run. */
+/** There are two or three: one that waits, one that is being run, and one that has not ended. */
 const mostListed = 50;
 const stopped: ErrorRecord = { kind: "cancelled", message: "The schedule was stopped.", retryable: true };
 
@@ -53,9 +54,9 @@ export function plannedRunsOf(store: DeliveryStore, schedule: WriterReference): 
       });
     },
     async list() {
-      const filter = { writerId: schedule.id, states: unfinished };
+      const filter = { writerId: schedule.id, states: unfinishedStates };
       const { deliveries } = await store.list(filter, { limit: mostListed });
-      return deliveries.map(readPlannedRun);
+      return deliveries.filter((delivery) => !isMarker(delivery)).map(readPlannedRun);
     },
     async follower(run) {
       let found: PlannedRun | undefined;
@@ -67,7 +68,7 @@ export function plannedRunsOf(store: DeliveryStore, schedule: WriterReference): 
           if (delivery.id === run.id) return found;
           const other = readPlannedRun(delivery);
           const follows = other.time > run.time && other.since === run.since;
-          // One that a person has sent again is no plan.
+          // One that a person has sent again is no plan, nor is what stands for a run that has not ended.
           if (follows && delivery.onceKey !== undefined) found = other;
         }
         after = page.next;

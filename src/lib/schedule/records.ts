@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { codeOf } from "../errors";
+import { type RunningRun, readRunningRun } from "./running-run";
 
 /** What a schedule did last. */
 export interface ScheduleRecord {
@@ -8,6 +9,8 @@ export interface ScheduleRecord {
   readonly timetable: string;
   /** In milliseconds since 1970: up to here every time was run or passed over. */
   readonly settledUntil: number;
+  /** The last run, while it has not ended and runs must not overlap. */
+  readonly running?: RunningRun;
 }
 
 /** Remembers what each schedule did last, through restarts. Nothing of it ever fails a schedule. */
@@ -128,10 +131,15 @@ function parseRecords(text: string): Entries | undefined {
     const whole = entries.every(
       ([, { timetable, settledUntil }]) => typeof timetable === "string" && Number.isFinite(settledUntil),
     );
-    return whole ? new Map(entries) : undefined;
+    return whole ? new Map(entries.map(([id, record]) => [id, knownPart(record)])) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function knownPart({ timetable, settledUntil, running: stored }: ScheduleRecord): ScheduleRecord {
+  const running = readRunningRun(stored);
+  return { timetable, settledUntil, ...(running && { running }) };
 }
 
 /** A crash at any moment leaves the old file or the new one. */

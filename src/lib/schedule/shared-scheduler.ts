@@ -3,34 +3,28 @@ import { DeliveryRunner } from "../delivery/runner";
 import { toDeliveryError } from "../delivery/settlement";
 import type { DeliveryStore } from "../store/delivery-store";
 import type { WriterReference } from "../types";
-import type { ScheduleOptions } from "./options";
 import { type PlannedRun, plannedRunsOf } from "./planned-runs";
-import { runPlanned, tooEarly } from "./run-planned";
-import { planNext, type ScheduledStart, type Scheduler } from "./scheduler";
-import type { Timetable } from "./timetable";
+import { runPlanned } from "./run-planned";
+import { planNext, type Scheduler, type SchedulerParts } from "./scheduler";
+import { sharedRunningRun, tooEarly } from "./shared-running-run";
 
-export interface SharedSchedulerParts {
+export interface SharedSchedulerParts extends Omit<SchedulerParts, "id" | "records"> {
   /** As the store knows it: the schedule has the same id in all processes. */
   readonly schedule: WriterReference;
   readonly store: DeliveryStore;
-  readonly timetable: Timetable;
-  readonly options: ScheduleOptions;
   /**
    * How long whoever was handed a run gets to take it over. Should the process die before that, another one
    * runs it again.
    */
   readonly settleMs: number;
-  run(start: ScheduledStart): void;
-  /** Told of the next time, whenever that is another one. */
-  onWaiting?(next: number | undefined): void;
-  /** Told of what went wrong, and of times that were passed over. */
-  onNotice?(notice: string): void;
 }
 
 /** Runs that were withdrawn elsewhere are planned again after so long at most. */
 const longestLookMs = 10_000;
 /** Who looks right at the time would still see the run that is due. */
 const lookLaterMs = 250;
+/** What is due waits for the last run to end. */
+const lookWhileRunningMs = 2_000;
 /** After a failure that is not the run's. */
 const recoveryMs = 5_000;
 /** Runs must not wait for others that settle. */
@@ -44,11 +38,14 @@ const concurrency = 8;
  * What nobody could run, because all were down or the store could not be reached, was missed.
  */
 export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
-  const { schedule, store, timetable, options, settleMs, onWaiting = () => {}, onNotice = () => {} } = parts;
+  const { schedule, store, timetable, options, settleMs } = parts;
+  const { onWaiting = () => {}, onRunning = () => {}, onNotice = () => {} } = parts;
   const runs = plannedRunsOf(store, schedule);
+  const running = sharedRunningRun(store, schedule);
   const own = { cron: options.cron.trim(), timeZone: timetable.timeZone };
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
+  let runningSince: number | undefined;
   let told: { next: number | undefined } | undefined;
   let lastNotice: string | undefined;
   let closed = false;
@@ -58,12 +55,15 @@ export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
     if (notice !== lastNotice) onNotice(notice);
     lastNotice = notice;
   };
+  const sayRunning = (since: number | undefined) => {
+    if (runningSince !== since) onRunning(since);
+    runningSince = since;
+  };
   /** Again and again while the store cannot: nobody else sees to it. */
-  const waitUntil = async (id: string, dueAt: number): Promise<void> => {
+  const untilDone = async <T>(work: () => Promise<T>): Promise<T> => {
     for (;;) {
       try {
-        if (!(await store.retryAt(id, dueAt))) await runs.drop(id);
-        return;
+        return await work();
       } catch (error) {
         if (closed) throw error;
         say(toDeliveryError(error).message);
@@ -71,11 +71,15 @@ export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
       }
     }
   };
+  const waitUntil = (id: string, dueAt: number): Promise<void> =>
+    untilDone(async () => {
+      if (!(await store.retryAt(id, dueAt))) await runs.drop(id);
+    });
   const runner = new DeliveryRunner({
     queue: schedule.id,
     store,
     concurrency,
-    attempt: runPlanned({ ...parts, runs, isClosed: () => closed, onNotice }),
+    attempt: runPlanned({ ...parts, runs, running, isClosed: () => closed, onRunning: sayRunning, onNotice }),
     announce: ({ id, state, error, attributes }) => {
       if (state !== "failed") return undefined;
       return waitUntil(id, error?.code === tooEarly ? Number(attributes.startAt) : Date.now() + recoveryMs);
@@ -91,13 +95,19 @@ export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
     if (isStart) {
       for (const foreign of planned.filter((one) => !isOwn(one))) await runs.cancel(foreign);
       planned = planned.filter(isOwn);
+      if (options.overlap === "allow") await running.forget();
     }
+    if (options.overlap !== "allow") sayRunning((await running.current(now))?.startedAt);
     const next = planNext(timetable, options, now);
     if (planned.length === 0 && next) {
       await runs.add(next, { ...own, since: now });
       return next.time;
     }
     return planned.length === 0 ? undefined : Math.max(...planned.map(({ time }) => time));
+  };
+  const untilLook = (next: number): number => {
+    const inMs = Math.max(0, next - Date.now());
+    return inMs === 0 && runningSince !== undefined ? lookWhileRunningMs : inMs + lookLaterMs;
   };
   const lookAndWait = async (isStart: boolean): Promise<void> => {
     let waitMs = longestLookMs;
@@ -109,7 +119,7 @@ export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
       if (closed) return;
       if (told?.next !== next || !told) onWaiting(next);
       told = { next };
-      if (next !== undefined) waitMs = Math.min(waitMs, Math.max(0, next - Date.now()) + lookLaterMs);
+      if (next !== undefined) waitMs = Math.min(waitMs, untilLook(next));
     } catch (error) {
       say(toDeliveryError(error).message);
     }
@@ -122,6 +132,12 @@ export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
   runner.start();
   looking = lookAndWait(true);
   return {
+    async ended(runId) {
+      // Closed meanwhile, it is left to the limit.
+      const found = await untilDone(() => running.end(runId)).catch(() => false);
+      if (found) sayRunning(undefined);
+      return found;
+    },
     async close() {
       closed = true;
       clearTimeout(timer);
@@ -133,11 +149,13 @@ export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
 }
 
 /**
- * Withdraws what is planned of a schedule: who stops one does not want made up for what does not happen.
+ * Withdraws what is planned of a schedule, and takes its last run as ended: who stops one does not want made up
+ * for what does not happen.
  * Processes that still have it plan anew.
  * @throws DeliveryError `local` when the store cannot be used
  */
 export async function cancelPlannedRuns(store: DeliveryStore, schedule: WriterReference): Promise<void> {
   const runs = plannedRunsOf(store, schedule);
   for (const planned of await runs.list()) await runs.cancel(planned);
+  await sharedRunningRun(store, schedule).forget();
 }

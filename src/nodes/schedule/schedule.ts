@@ -1,4 +1,4 @@
-import type { Node, NodeAPI, NodeDef, NodeMessage } from "node-red";
+import type { Node, NodeAPI, NodeDef, NodeMessage, NodeMessageInFlow } from "node-red";
 import {
   inUnit,
   openTimetable,
@@ -9,6 +9,7 @@ import {
   type Scheduler,
   toDeliveryError,
 } from "../../lib";
+import { answer } from "../shared/answer";
 import { withoutCause } from "../shared/errors";
 import { whenFlowsStarted } from "../shared/flows-started";
 import { statusOf } from "../shared/status";
@@ -20,6 +21,7 @@ interface Config extends NodeDef {
   store?: string;
   graceMinutes?: unknown;
   jitterSeconds?: unknown;
+  overlapLimitMinutes?: unknown;
 }
 
 interface Settings {
@@ -33,38 +35,56 @@ export default function register(RED: NodeAPI): void {
   RED.nodes.registerType("delivery-schedule", function construct(this: Node, config: Config) {
     RED.nodes.createNode(this, config);
     const keeper = config.store ? keptInStore(RED, this, config.store) : keptHere(RED, this);
-    let scheduler: Scheduler | undefined;
     let closed = false;
 
-    const start = async (): Promise<void> => {
+    const start = async (): Promise<Scheduler | undefined> => {
       const { topic, paused, options } = readSettings(config);
       const timetable = await openTimetable(options);
-      if (closed) return;
+      if (closed) return undefined;
       if (paused) {
         // Who stops a schedule on purpose does not want made up for what did not happen meanwhile.
         await keeper.forget();
         this.status(statusOf.waiting("paused"));
-        return;
+        return undefined;
       }
-      scheduler = keeper.start({
+      const show = showTimes(this, timetable.timeZone);
+      return keeper.start({
         timetable,
         options,
         run: (run) => this.send(messageOf(run, topic)),
-        onWaiting: (next) => this.status(statusOfNext(next, timetable.timeZone)),
+        onWaiting: (next) => show({ next }),
+        onRunning: (since) => show({ since }),
         onNotice: (notice) => this.warn(notice),
       });
     };
-    const callOff = whenFlowsStarted(RED, () => {
-      start().catch((error: unknown) => {
-        const problem = toDeliveryError(error);
-        this.status(statusOf.problem(problem.message));
-        this.error(withoutCause(problem));
+    let callOff = () => {};
+    const starting = new Promise<Scheduler | undefined>((resolve) => {
+      const callOffStart = whenFlowsStarted(RED, () => {
+        const started = start().catch((error: unknown) => {
+          const problem = toDeliveryError(error);
+          this.status(statusOf.problem(problem.message));
+          this.error(withoutCause(problem));
+          return undefined;
+        });
+        resolve(started);
+      });
+      callOff = () => {
+        callOffStart();
+        resolve(undefined);
+      };
+    });
+    this.on("input", (msg, _send, done) => {
+      answer(this, { msg, done }, async () => {
+        const scheduler = await starting;
+        if (await scheduler?.ended(runIdOf(msg))) return;
+        this.debug("The message that came back is of no run of this schedule that has not ended.");
       });
     });
     this.on("close", (removed: boolean, done: () => void) => {
       closed = true;
       callOff();
       const close = async () => {
+        const scheduler = await starting;
         await scheduler?.close();
         // Also of a node that is disabled: it then begins anew.
         if (removed) await keeper.forget();
@@ -82,6 +102,7 @@ function readSettings(config: Config): Settings {
     ...config,
     graceMs: inUnit("graceMinutes", config.graceMinutes, msPerMinute),
     jitterMs: inUnit("jitterSeconds", config.jitterSeconds, msPerSecond),
+    overlapLimitMs: inUnit("overlapLimitMinutes", config.overlapLimitMinutes, msPerMinute),
   });
   return readOptions("Schedule", config, (reader) => ({
     topic: reader.optionalString("topic") ?? "",
@@ -91,13 +112,14 @@ function readSettings(config: Config): Settings {
 }
 
 function messageOf(
-  { scheduledAt, startedAt, reason, missed, next }: ScheduledStart,
+  { runId, scheduledAt, startedAt, reason, missed, next }: ScheduledStart,
   topic: string,
 ): NodeMessage {
   return {
     ...(topic && { topic }),
     payload: scheduledAt,
     schedule: {
+      runId,
       scheduledAt: isoOf(scheduledAt),
       startedAt: isoOf(startedAt),
       reason,
@@ -111,14 +133,35 @@ function isoOf(time: number): string {
   return new Date(time).toISOString();
 }
 
-function statusOfNext(next: number | undefined, timeZone: string) {
-  if (next === undefined) return statusOf.waiting("no further time");
-  const withSeconds = next % msPerMinute !== 0;
+/** Empty when the message is of no run. */
+function runIdOf(msg: NodeMessageInFlow): string {
+  const { runId } = ((msg as { schedule?: unknown }).schedule ?? {}) as { runId?: unknown };
+  return typeof runId === "string" ? runId : "";
+}
+
+interface Shown {
+  next?: number | undefined;
+  since?: number | undefined;
+}
+
+/** Shows when the next run is, or since when one has not ended. */
+function showTimes(node: Node, timeZone: string): (change: Shown) => void {
+  let shown: Shown = {};
+  return (change) => {
+    shown = { ...shown, ...change };
+    const { next, since } = shown;
+    if (since !== undefined) node.status(statusOf.busy(`running since ${textOf(since, timeZone)}`));
+    else if (next === undefined) node.status(statusOf.waiting("no further time"));
+    else node.status({ fill: "green", shape: "ring", text: `next ${textOf(next, timeZone)}` });
+  };
+}
+
+function textOf(time: number, timeZone: string): string {
+  const withSeconds = Math.floor(time / msPerSecond) % 60 !== 0;
   // Sweden writes dates as ISO 8601 does.
-  const text = new Date(next).toLocaleString("sv-SE", {
+  return new Date(time).toLocaleString("sv-SE", {
     timeZone,
     dateStyle: "short",
     timeStyle: withSeconds ? "medium" : "short",
   });
-  return { fill: "green", shape: "ring", text: `next ${text}` } as const;
 }

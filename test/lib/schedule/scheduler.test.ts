@@ -57,7 +57,10 @@ describe("a schedule", () => {
     expect(starts).toEqual([]);
     await pass(1);
     const next = morning + 24 * hourMs;
-    expect(starts).toEqual([{ scheduledAt: morning, startedAt: morning, reason: "due", missed: 0, next }]);
+    const runId = expect.stringMatching(/^[0-9a-f-]{36}$/);
+    expect(starts).toEqual([
+      { runId, scheduledAt: morning, startedAt: morning, reason: "due", missed: 0, next },
+    ]);
     await pass(48 * hourMs);
     expect(started()).toEqual(["due 11-24T06:00:00", "due 11-25T06:00:00", "due 11-26T06:00:00"]);
     expect(waits).toHaveLength(4);

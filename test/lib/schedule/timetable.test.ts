@@ -88,6 +88,8 @@ describe("the options of a schedule", () => {
       missedLimit: 10,
       graceMs: 0,
       jitterMs: 0,
+      overlap: "allow",
+      overlapLimitMs: 7_200_000,
     });
   });
 
@@ -97,9 +99,9 @@ describe("the options of a schedule", () => {
   });
 
   test("name every problem at once", () => {
-    const wrong = { timeZone: 5, missed: "some", missedLimit: 101, graceMs: -1, jitterMs: "x" };
+    const wrong = { timeZone: 5, missed: "some", missedLimit: 101, graceMs: -1, jitterMs: "x", overlap: 5 };
     expect(() => readScheduleOptions(wrong)).toThrow(
-      /cron is missing; timeZone must be text; missed must be one of .*; missedLimit .*; graceMs .*; jitterMs /,
+      /cron is missing; timeZone must be text; missed must be one of .*; missedLimit .*; graceMs .*; jitterMs .*; overlap must be one of /,
     );
     expect(() => readScheduleOptions(undefined)).toThrow(/must be an object/);
   });
