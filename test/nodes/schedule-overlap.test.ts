@@ -46,13 +46,11 @@ describe.each([
 
   test("ends when what a writer has delivered of it comes back", async () => {
     const source = {
-      ...{
-        id: "source",
-        type: "delivery-data-source",
-        kind: "text",
-        text: "A report",
-        fileName: "report.txt",
-      },
+      id: "source",
+      type: "delivery-data-source",
+      kind: "text",
+      text: "A report",
+      fileName: "report.txt",
       wires: [["writer"]],
     };
     const writer = folderWriter({ root: runtime.folder, wires: [["schedule", "out"], ["schedule"]] });
