@@ -114,12 +114,17 @@ function describe(delivery: KnownDelivery, view: TemplateView, timeZone: string 
     size: bytes === undefined ? "" : humanSize(bytes),
     duration: elapsedMs === undefined ? "" : humanDuration(elapsedMs),
     verification: verifications.get(verified) ?? "",
-    by: writer?.name || writer?.type || "",
+    by: writer?.name || kindOf(writer?.type ?? ""),
     finished: time(delivery.finishedAt),
     linkEnds: time(delivery.urlExpiresAt),
     history: attemptsOf(delivery).map((attempt) => attemptLine(attempt, time)),
     details: Object.entries(view.metadata ?? {}).map(([name, value]) => `${name}: ${value}`),
   };
+}
+
+/** As people know it: `delivery-ftp-writer` is an ftp writer. */
+function kindOf(type: string): string {
+  return type.replace(/^delivery-/, "").replaceAll("-", " ");
 }
 
 const verifications: ReadonlyMap<string, string> = new Map<Verified, string>([

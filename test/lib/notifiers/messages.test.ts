@@ -139,7 +139,7 @@ What to do:  Ask for valid credentials or for the permission, then deliver again
 Target:      ftp://partner/in/report.csv
 Error kind:  denied
 Error code:  530
-Writer:      delivery-ftp-writer
+Writer:      ftp writer
 Delivery:    3f1c
 
 Attempts:
