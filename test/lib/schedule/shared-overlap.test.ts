@@ -1,74 +1,17 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  cancelPlannedRuns,
-  createAbsentSpool,
-  type DeliveryStore,
-  openTimetable,
-  readScheduleOptions,
-  type ScheduledStart,
-  type Scheduler,
-  sendAgain,
-  startSharedScheduler,
-} from "../../../src/lib";
-import { DeliveryError } from "../../../src/lib/errors";
-import type { StoreBackend } from "../../../src/lib/store/backend";
-import { createLeaseStore } from "../../../src/lib/store/lease-store";
-import { createMemoryBackend } from "../../../src/lib/store/memory";
+import { describe, expect, test, vi } from "vitest";
+import { cancelPlannedRuns, createAbsentSpool, type DeliveryStore, sendAgain } from "../../../src/lib";
+import { hourMs, leaseMs, morning, type Process, schedule, sharedProcesses } from "./shared-processes";
 
-const morning = Date.parse("2026-11-24T06:00:00Z");
 const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
-const leaseMs = 30_000;
-const schedule = { id: "schedule", type: "test", name: "Report" };
-
-interface Process {
-  readonly store: DeliveryStore;
-  readonly starts: ScheduledStart[];
-  readonly running: (number | undefined)[];
-  readonly notices: string[];
-  scheduler: Scheduler;
-  isCut: boolean;
-}
-
-let backend: StoreBackend;
-const processes: Process[] = [];
-
-// The wall clock is set by the tests, and goes on a little while they look; the timers are real.
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: morning - hourMs / 2 });
-  backend = createMemoryBackend();
+const { processes, start, lookAtStore, allRuns } = sharedProcesses(morning - hourMs / 2, {
+  cron: "0 * * * *",
+  overlap: "wait",
 });
-afterEach(async () => {
-  await Promise.all(processes.splice(0).map(({ scheduler }) => scheduler.close()));
-  vi.useRealTimers();
-});
-
-async function start(settings: object = {}): Promise<Process> {
-  const options = readScheduleOptions({ cron: "0 * * * *", timeZone: "UTC", overlap: "wait", ...settings });
-  const timetable = await openTimetable(options);
-  const cut = { isCut: false };
-  const reached = new Proxy(backend, {
-    get: (target, name: keyof StoreBackend) =>
-      cut.isCut ? () => Promise.reject(new DeliveryError("local", "It is away.")) : target[name],
-  });
-  const store = createLeaseStore(reached, { leaseMs, lookEveryMs: 50 });
-  const [starts, running, notices]: [ScheduledStart[], Process["running"], string[]] = [[], [], []];
-  const scheduler = startSharedScheduler({
-    ...{ schedule, store, timetable, options, settleMs: 100 },
-    run: (run) => starts.push(run),
-    onRunning: (since) => running.push(since),
-    onNotice: (notice) => notices.push(notice),
-  });
-  const started = Object.assign(cut, { store, starts, running, notices, scheduler });
-  processes.push(started);
-  return started;
-}
 
 const until = (what: () => unknown) => expect.poll(what, { timeout: 20_000, interval: 20 });
-const allRuns = () => processes.flatMap(({ starts }) => starts);
 const hours = () => allRuns().map(({ scheduledAt }) => (scheduledAt - morning) / hourMs);
 const unfinished = async (): Promise<string[]> => {
-  const store = createLeaseStore(backend, { leaseMs });
+  const store = lookAtStore();
   const { deliveries } = await store.list({ states: ["queued", "sending", "waiting", "failed"] });
   return deliveries.map(({ state, target }) => `${state} ${target.replace(/\d\d\.\d+Z$/, "00.000Z")}`).sort();
 };
@@ -106,7 +49,7 @@ describe("several processes, when the last run has not ended", () => {
     await until(unfinished).toEqual([plannedAt(2), runSince(1.9)]);
     expect(processes.flatMap(({ notices }) => notices)).toEqual([]);
     // It waited without failing: nothing was written of that.
-    const { deliveries } = await createLeaseStore(backend, { leaseMs }).list({ states: ["delivered"] });
+    const { deliveries } = await lookAtStore().list({ states: ["delivered"] });
     expect(deliveries.map(({ attempts }) => attempts.length)).toEqual([2, 2]);
   });
 

@@ -1,76 +1,15 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  cancelPlannedRuns,
-  createAbsentSpool,
-  DeliveryError,
-  type DeliveryStore,
-  openTimetable,
-  readScheduleOptions,
-  type ScheduledStart,
-  type Scheduler,
-  sendAgain,
-  startSharedScheduler,
-} from "../../../src/lib";
-import type { StoreBackend } from "../../../src/lib/store/backend";
-import { createLeaseStore } from "../../../src/lib/store/lease-store";
-import { createMemoryBackend } from "../../../src/lib/store/memory";
+import { describe, expect, test, vi } from "vitest";
+import { cancelPlannedRuns, createAbsentSpool, sendAgain } from "../../../src/lib";
+import { hourMs, leaseMs, morning, type Process, schedule, sharedProcesses } from "./shared-processes";
 
-const morning = Date.parse("2026-11-24T06:00:00Z");
-const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
-const leaseMs = 30_000;
-const schedule = { id: "schedule", type: "test", name: "Report" };
-
-/** One of several processes that share a store: what it has run, and the way to cut it off. */
-interface Process {
-  readonly store: DeliveryStore;
-  readonly starts: ScheduledStart[];
-  readonly waits: (number | undefined)[];
-  readonly notices: string[];
-  scheduler: Scheduler;
-  isCut: boolean;
-}
-
-let backend: StoreBackend;
-const processes: Process[] = [];
-
-// The wall clock is set by the tests; the timers are real.
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: morning - hourMs });
-  backend = createMemoryBackend();
-});
-afterEach(async () => {
-  await Promise.all(processes.splice(0).map(({ scheduler }) => scheduler.close()));
-  vi.useRealTimers();
-});
-
-async function start(settings: object = {}): Promise<Process> {
-  const options = readScheduleOptions({ cron: "0 6 * * *", timeZone: "UTC", ...settings });
-  const timetable = await openTimetable(options);
-  const cut = { isCut: false };
-  const reached = new Proxy(backend, {
-    get: (target, name: keyof StoreBackend) =>
-      cut.isCut ? () => Promise.reject(new DeliveryError("local", "It is away.")) : target[name],
-  });
-  const store = createLeaseStore(reached, { leaseMs, lookEveryMs: 50 });
-  const [starts, waits, notices]: [ScheduledStart[], Process["waits"], string[]] = [[], [], []];
-  const scheduler = startSharedScheduler({
-    ...{ schedule, store, timetable, options, settleMs: 100 },
-    run: (run) => starts.push(run),
-    onWaiting: (next) => waits.push(next),
-    onNotice: (notice) => notices.push(notice),
-  });
-  const started = Object.assign(cut, { store, starts, waits, notices, scheduler });
-  processes.push(started);
-  return started;
-}
+const { processes, start, lookAtStore, allRuns } = sharedProcesses(morning - hourMs, { cron: "0 6 * * *" });
 
 const patience = { timeout: 10_000, interval: 20 };
-const allRuns = () => processes.flatMap(({ starts }) => starts);
 const until = (what: () => unknown) => expect.poll(what, patience);
 /** The times of the runs that wait; NaN for those that have been begun with. */
 async function planned(): Promise<number[]> {
-  const store = createLeaseStore(backend, { leaseMs });
+  const store = lookAtStore();
   const { deliveries } = await store.list({ states: ["queued", "sending", "waiting", "failed"] });
   return deliveries.map(({ state, target }) => (state === "waiting" ? Date.parse(target) : Number.NaN));
 }
