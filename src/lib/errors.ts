@@ -55,7 +55,23 @@ export interface DeliveryErrorDetails {
   retryAfterMs?: number | undefined;
   /** The number of attempts after which another try of this error is pointless. */
   maxAttempts?: number | undefined;
+  recipients?: SettledRecipients | undefined;
   cause?: unknown;
+}
+
+/** Of a notification that has not reached everybody yet: whom its next attempt leaves out. */
+export interface SettledRecipients {
+  /** The addresses of those who have it. */
+  told: string[];
+  /** Who was refused for good. */
+  refused: RefusedRecipient[];
+}
+
+export interface RefusedRecipient {
+  address: string;
+  /** What the other side said, fit to be shown. */
+  reply: string;
+  code: number;
 }
 
 /**
@@ -68,6 +84,7 @@ export class DeliveryError extends Error {
   readonly code: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly maxAttempts: number | undefined;
+  readonly recipients: SettledRecipients | undefined;
 
   constructor(kind: ErrorKind, message: string, details: DeliveryErrorDetails = {}) {
     super(message);
@@ -75,6 +92,7 @@ export class DeliveryError extends Error {
     this.code = details.code;
     this.retryAfterMs = details.retryAfterMs;
     this.maxAttempts = details.maxAttempts;
+    this.recipients = details.recipients;
     if (details.cause !== undefined) {
       // Not enumerable: causes carry request headers and bodies, which a serialiser must not find.
       Object.defineProperty(this, "cause", { value: details.cause, enumerable: false });
@@ -88,8 +106,7 @@ export class DeliveryError extends Error {
 
 /** The same error in other words, which say more of where it leaves things. */
 export function reworded(error: DeliveryError, message: string): DeliveryError {
-  const { kind, code, retryAfterMs, maxAttempts, cause } = error;
-  return new DeliveryError(kind, message, { code, retryAfterMs, maxAttempts, cause });
+  return new DeliveryError(error.kind, message, error);
 }
 
 /** A `DeliveryError` as plain data, for the store and for `msg.error`. */
@@ -100,6 +117,7 @@ export interface ErrorRecord {
   retryable: boolean;
   retryAfterMs?: number;
   maxAttempts?: number;
+  recipients?: SettledRecipients;
   stack?: string;
 }
 
@@ -111,6 +129,7 @@ export function toErrorRecord(error: DeliveryError): ErrorRecord {
     ...(error.code !== undefined && { code: error.code }),
     ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
     ...(error.maxAttempts !== undefined && { maxAttempts: error.maxAttempts }),
+    ...(error.recipients !== undefined && { recipients: error.recipients }),
     ...(error.stack !== undefined && { stack: error.stack }),
   };
 }

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { ErrorRecord } from "./errors";
+import type { ErrorRecord, SettledRecipients } from "./errors";
 
 /** Plain data that survives cloning, a database and a trip to another process. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
@@ -182,11 +182,18 @@ export interface Notification {
   readonly level: "info" | "error";
 }
 
+export interface NotificationContext extends AttemptContext {
+  /** When it was accepted, in milliseconds since the epoch. A repeat bears the same date, like the same id. */
+  readonly acceptedAt: number;
+  /** Whom earlier attempts have settled, as the last one's error said. */
+  readonly settled?: SettledRecipients | undefined;
+}
+
 export interface Notifier {
   /** `mail`, `log`. */
   readonly type: string;
-  /** @throws DeliveryError and nothing else. */
-  notify(notification: Notification, context: AttemptContext): Promise<NotificationReceipt>;
+  /** @throws DeliveryError and nothing else. One with `recipients` has reached some of them. */
+  notify(notification: Notification, context: NotificationContext): Promise<NotificationReceipt>;
   close(): Promise<void>;
 }
 

@@ -3,7 +3,7 @@ import { useNotify } from "./support/flows";
 import type { FlowNode } from "./support/runtime";
 import { bucket, notify, retry, s3Writer, smtpConnection } from "./support/servers";
 
-const { servers, runtime, load, mailsAbout } = useNotify();
+const { servers, runtime, load, deploy, mailsAbout } = useNotify();
 
 const told = { wires: [["notify"], ["notify"]] };
 
@@ -76,6 +76,30 @@ describe("a notification", () => {
     expect(notification).toMatchObject({ state: "delivered", attempt: 2 });
     expect(delivery.target).toBe(key);
     expect(mailsAbout(new RegExp(`${key}$`))).toHaveLength(1);
+  });
+
+  test("put off for one of two people comes to that one only, also from a notify node deployed anew", async () => {
+    const [ann, bob] = ["ann@example.com", "bob@example.com"];
+    let putOff = 1;
+    servers.smtp.hook = (command, address) =>
+      command === "RCPT" && address === bob && putOff-- > 0 ? { reply: "450 4.7.1 Come back" } : undefined;
+    const nodes = (name: string) => [
+      s3Writer({ key: "greylisted", ...told }),
+      notify({ name, to: `${ann}, ${bob}`, wires: [["sent"], ["retry"]] }),
+      retry({ preset: "custom", firstDelaySeconds: 1, jitterPercent: 0 }),
+    ];
+    await load(...nodes(""));
+    runtime.send("writer", { payload: "x" });
+    const { error } = await runtime.next("retrying");
+    expect(error).toMatchObject({ code: "450", recipients: { told: [ann], refused: [] } });
+    await deploy(...nodes("Renamed"));
+    expect((await runtime.next("sent")).notification).toMatchObject({
+      location: `${ann}, ${bob}`,
+      attempt: 2,
+    });
+    const mails = mailsAbout(/greylisted$/);
+    expect(mails.map(({ envelope }) => envelope.to)).toEqual([[ann], [bob]]);
+    expect(new Set(mails.map(({ raw }) => String(raw))).size).toBe(1);
   });
 
   test("over a dead mail server fails in words", async () => {

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { DeliveryError } from "../errors";
+import { DeliveryError, type SettledRecipients } from "../errors";
 import { openSource } from "../sources";
 import type { Spool } from "../sources/spool";
 import type { AttemptContext, DataSource, Delivery, Notification, Notifier, Receipt, Writer } from "../types";
@@ -111,7 +111,7 @@ export function notifierAttempt(notifier: Notifier): AttemptFunction {
     const { text } = delivery.source;
     const told = await notifier.notify(
       { id: notificationId, subject, text, level, recipients: JSON.parse(recipients) },
-      context,
+      { ...context, acceptedAt: delivery.acceptedAt, settled: settledOf(delivery) },
     );
     return {
       location: told.location,
@@ -122,4 +122,9 @@ export function notifierAttempt(notifier: Notifier): AttemptFunction {
       notes: told.notes,
     };
   };
+}
+
+/** An attempt that failed otherwise since then has settled nobody else. */
+function settledOf({ attempts }: Delivery): SettledRecipients | undefined {
+  return attempts.findLast(({ error }) => error?.recipients)?.error?.recipients;
 }

@@ -11,10 +11,13 @@ import {
   type Delivery,
   type DeliveryDraft,
   DeliveryError,
+  type DeliveryErrorDetails,
   type Notification,
+  type NotificationContext,
   notificationDraft,
   notifierAttempt,
   type SourceSpec,
+  toErrorRecord,
   type WriteRequest,
   type Writer,
   writerAttempt,
@@ -175,6 +178,31 @@ describe("a notification as a delivery", () => {
       notes: ["bob was refused."],
     });
     expect(told).toEqual([notification]);
+  });
+
+  test("tells the notifier when it was accepted, and whom earlier attempts have settled", async () => {
+    const store = createMemoryStore();
+    const { delivery } = await store.accept({ ...draftOf(), ...notificationDraft(notification) });
+    const contexts: NotificationContext[] = [];
+    const attempt = notifierAttempt({
+      type: "mail",
+      async notify(_, given) {
+        contexts.push(given);
+        return { location: "", messageId: "", notes: [] };
+      },
+      async close() {},
+    });
+    const recipients = { told: ["ann@example.com"], refused: [] };
+    const failedWith = (details: DeliveryErrorDetails) => ({
+      n: 1,
+      startedAt: 0,
+      elapsedMs: 0,
+      error: toErrorRecord(new DeliveryError("unavailable", "Later.", details)),
+    });
+    await attempt(delivery, context());
+    await attempt({ ...delivery, attempts: [failedWith({ recipients }), failedWith({})] }, context());
+    expect(contexts.map(({ settled }) => settled)).toEqual([undefined, recipients]);
+    expect(contexts.map(({ acceptedAt }) => acceptedAt)).toEqual([delivery.acceptedAt, delivery.acceptedAt]);
   });
 
   test("is accepted once for each notification", () => {

@@ -5,7 +5,7 @@ import { presignLink } from "../../../src/lib/writers/s3/link";
 test("the log gets subject and text at the notification's level, without recipients", async () => {
   const entries: [level: string, text: string][] = [];
   const notifier = createLogNotifier((level, text) => entries.push([level, text]));
-  const context = { signal: new AbortController().signal, onProgress() {} };
+  const context = { signal: new AbortController().signal, onProgress() {}, acceptedAt: Date.now() };
   const tell = (level: "info" | "error") =>
     notifier.notify(
       { id: `id-${level}`, subject: "Subject", text: "Text\n", recipients: [], level },
@@ -36,7 +36,7 @@ test("a signed link is not written to the log, while all around it is", async ()
   const entries: string[] = [];
   const notifier = createLogNotifier((_level, text) => entries.push(text));
   const text = `Link: ${url}\nand <${url}>.\nPlain: https://example.com/?q=1`;
-  const context = { signal: new AbortController().signal, onProgress() {} };
+  const context = { signal: new AbortController().signal, onProgress() {}, acceptedAt: Date.now() };
   await notifier.notify({ id: "id", subject: `At ${url}`, text, recipients: [], level: "info" }, context);
   const [entry = ""] = entries;
   expect(entry).not.toMatch(/X-Amz|planted|AKIDEXAMPLE/);

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import type { SmtpHook } from "../../../demo/servers/smtp";
-import { failureOf, mailerFor, password, startServer } from "./mail-harness";
+import { acceptedAt, failureOf, mailerFor, password, startServer } from "./mail-harness";
 
 const ann = "ann@example.test";
 const bob = "bob@example.test";
@@ -28,20 +28,29 @@ describe("several recipients", () => {
     const server = await startServer({
       hook: answering({ [bob]: "450 4.7.1 Greylisted, come back", [eve]: "550 5.1.1 No such user" }),
     });
-    const mailer = mailerFor(server);
     const recipients = [ann, bob, eve];
-    const error = await failureOf(mailer.send({ recipients }));
+    const error = await failureOf(mailerFor(server).send({ recipients }));
     expect(error).toMatchObject({ kind: "unavailable", code: "450", retryable: true });
     expect(error.message).toContain(`${bob}: 450 4.7.1 Greylisted, come back. It may work later. The others`);
+    expect(error.recipients).toEqual({
+      told: [ann],
+      refused: [{ address: eve, code: 550, reply: "550 5.1.1 No such user." }],
+    });
     server.hook = undefined;
-    const receipt = await mailer.send({ recipients });
+    // By another notifier, as after a restart.
+    const receipt = await mailerFor(server).send({ recipients }, undefined, error.recipients);
     expect(server.messages.map(({ envelope }) => envelope.to)).toEqual([[ann], [bob]]);
     expect(new Set(server.messages.map(({ messageId }) => messageId))).toEqual(new Set([receipt.messageId]));
     expect(receipt.location).toBe(`${ann}, ${bob}`);
     expect(receipt.notes).toEqual([expect.stringContaining(eve)]);
-    // Another notification is not mistaken for a repeat.
-    await mailer.send({ id: "another", recipients });
-    expect(server.messages.at(-1)?.envelope.to).toEqual(recipients);
+    // Nobody is left to be told.
+    const all = { told: recipients, refused: [] };
+    expect(await mailerFor(server).send({ recipients }, undefined, all)).toEqual({
+      ...receipt,
+      location: recipients.join(", "),
+      notes: [],
+    });
+    expect(server.messages).toHaveLength(2);
   });
 
   test("all are put off, then all get it", async () => {
@@ -58,9 +67,9 @@ describe("several recipients", () => {
   test("the one that was put off is refused at last: those who got it count", async () => {
     const server = await startServer({ hook: answering({ [bob]: "450 4.2.0 Later" }) });
     const mailer = mailerFor(server);
-    await failureOf(mailer.send({ recipients: [ann, bob] }));
+    const { recipients } = await failureOf(mailer.send({ recipients: [ann, bob] }));
     server.hook = answering({ [bob]: "550 5.1.1 Gone" });
-    expect(await mailer.send({ recipients: [ann, bob] })).toMatchObject({
+    expect(await mailer.send({ recipients: [ann, bob] }, undefined, recipients)).toMatchObject({
       location: ann,
       notes: [`${bob} did not get the mail: 550 5.1.1 Gone.`],
     });
@@ -110,7 +119,7 @@ describe("a server in trouble", () => {
     expect(server.messages).toHaveLength(1);
   });
 
-  test("a connection lost after DATA: the repeat has the same Message-ID", async () => {
+  test("a connection lost after DATA: the repeat is the same, byte for byte", async () => {
     const server = await startServer({ hook: (at) => (at === "DATA" ? { drop: "after" } : undefined) });
     const mailer = mailerFor(server);
     expect(await failureOf(mailer.send())).toMatchObject({ kind: "unavailable", code: "ECONNRESET" });
@@ -119,7 +128,9 @@ describe("a server in trouble", () => {
     const { messageId } = await mailer.send();
     expect(server.messages.map((mail) => mail.messageId)).toEqual([messageId, messageId]);
     // After a restart, too.
-    expect(await mailerFor(server).send()).toMatchObject({ messageId });
+    await mailerFor(server).send();
+    expect(new Set(server.messages.map(({ raw }) => String(raw))).size).toBe(1);
+    expect(server.messages.map(({ date }) => date?.getTime())).toEqual([acceptedAt, acceptedAt, acceptedAt]);
   });
 
   test("a pooled session that the server closed meanwhile costs no attempt", async () => {

@@ -7,6 +7,7 @@ import {
   type Notification,
   type NotificationReceipt,
   readSmtpConnectionOptions,
+  type SettledRecipients,
   type SmtpConnection,
 } from "../../../src/lib";
 import { type CertificatePair, createAuthority, type TestAuthority } from "../../support/certificates";
@@ -16,7 +17,11 @@ export const from = "Deliveries <deliveries@sender.test>";
 
 export interface Mailer {
   connection: SmtpConnection;
-  send(notification?: Partial<Notification>, controller?: AbortController): Promise<NotificationReceipt>;
+  send(
+    notification?: Partial<Notification>,
+    controller?: AbortController,
+    settled?: SettledRecipients,
+  ): Promise<NotificationReceipt>;
 }
 
 const cleanups: (() => unknown)[] = [];
@@ -40,10 +45,13 @@ export function mailerFor({ port }: { port: number }, options: object = {}): Mai
   const notifier = createMailNotifier(connection);
   return {
     connection,
-    send: (notification, { signal } = new AbortController()) =>
-      notifier.notify({ ...example, ...notification }, { signal, onProgress() {} }),
+    send: (notification, { signal } = new AbortController(), settled) =>
+      notifier.notify({ ...example, ...notification }, { signal, onProgress() {}, acceptedAt, settled }),
   };
 }
+
+/** 2026-11-24T03:00:00Z */
+export const acceptedAt = 1_795_489_200_000;
 
 const example: Notification = {
   id: "node-1:delivery-1:delivered",

@@ -92,21 +92,19 @@ export function useRetry() {
 /** The given nodes, connections to all three servers, and every end; `notify` is watched. */
 export function useNotify() {
   const { servers, runtime } = useBench();
-  const load = (...nodes: FlowNode[]) =>
-    runtime.load(
-      [
-        s3Connection(servers),
-        ftpConnection(servers),
-        smtpConnection(servers),
-        ...nodes,
-        ...ends("delivered", "failed", "sent", "unsent", "gaveUp", "retrying"),
-        ...watchers("notify"),
-      ],
-      credentialsOf(servers),
-    );
+  const flow = (...nodes: FlowNode[]) => [
+    s3Connection(servers),
+    ftpConnection(servers),
+    smtpConnection(servers),
+    ...nodes,
+    ...ends("delivered", "failed", "sent", "unsent", "gaveUp", "retrying"),
+    ...watchers("notify"),
+  ];
+  const load = (...nodes: FlowNode[]) => runtime.load(flow(...nodes), credentialsOf(servers));
+  const deploy = (...nodes: FlowNode[]) => runtime.deploy(flow(...nodes), "nodes");
   const mailsAbout = (subject: RegExp) =>
     servers.smtp.messages.filter((mail) => subject.test(mail.subject ?? ""));
-  return { servers, runtime, load, mailsAbout };
+  return { servers, runtime, load, deploy, mailsAbout };
 }
 
 /** One data source, which is watched, with the end `out`. */

@@ -1,6 +1,6 @@
 import type { Transporter } from "nodemailer";
 import type { SMTPPoolOptions } from "nodemailer/lib/smtp-pool";
-import { DeliveryError } from "../../errors";
+import { DeliveryError, type RefusedRecipient } from "../../errors";
 import { quote } from "../../quotation";
 import { classifySmtpError, isPermanentReply } from "./errors";
 import type { SmtpConnectionOptions } from "./options";
@@ -11,17 +11,14 @@ export interface SmtpMail {
   messageId: string;
   subject: string;
   text: string;
+  date: Date;
   /** Whom the mail says it is to. */
   to: readonly Mailbox[];
   /** The addresses that get it now: the envelope (RFC 5321 §3.3). */
   recipients: readonly string[];
 }
 
-export interface SmtpRefusal {
-  address: string;
-  /** What the server said, fit to be shown. */
-  reply: string;
-  code: number;
+export interface SmtpRefusal extends RefusedRecipient {
   /** Whether asking again is pointless. */
   permanent: boolean;
 }
@@ -135,7 +132,7 @@ function messageOf(mail: SmtpMail, from: Mailbox, signal: AbortSignal) {
     subject: mail.subject,
     text: mail.text,
     messageId: mail.messageId,
-    date: new Date(),
+    date: mail.date,
     // RFC 3834 §5: no out-of-office reply to a machine.
     headers: { "Auto-Submitted": "auto-generated" },
     disableFileAccess: true,

@@ -1,68 +1,50 @@
 import { createHash } from "node:crypto";
-import { DeliveryError } from "../../errors";
+import { DeliveryError, type RefusedRecipient, type SettledRecipients } from "../../errors";
 import type { Notification, NotificationReceipt, Notifier } from "../../types";
-import type { SmtpConnection, SmtpRefusal } from "./connection";
+import type { SmtpConnection } from "./connection";
 import { type Mailbox, parseSingleMailbox } from "./recipients";
 
 export { createSmtpConnection, type SmtpConnection } from "./connection";
 export { readSmtpConnectionOptions, type SmtpConnectionOptions } from "./options";
 export { type Mailbox, parseRecipients } from "./recipients";
 
-/** What earlier attempts of one notification have settled. */
-interface Progress {
-  told: Set<string>;
-  /** For good. */
-  refused: Map<string, SmtpRefusal>;
-}
-
-/** Attempts that were never repeated must not fill the memory. */
-const maxUnfinished = 1000;
+const nobody: SettledRecipients = { told: [], refused: [] };
 
 /**
  * Sends mails over a connection that belongs to the caller. Recipients who are refused for good become
- * notes of the receipt; when some are put off, the attempt fails as `unavailable`, and its repeat, with the
- * same Message-ID, goes only to those who have not got the mail yet.
+ * notes of the receipt; when some are put off, the attempt fails as `unavailable`, and its repeat, which is
+ * the same mail byte for byte, goes only to those who have not got it yet.
  */
 export function createMailNotifier(connection: SmtpConnection): Notifier {
-  const unfinished = new Map<string, Progress>();
-
-  const remember = (messageId: string, progress: Progress) => {
-    // Anew, so that the oldest stays the first.
-    unfinished.delete(messageId);
-    unfinished.set(messageId, progress);
-    const [oldest] = unfinished.keys();
-    if (unfinished.size > maxUnfinished && oldest !== undefined) unfinished.delete(oldest);
-  };
-
   return {
     type: "mail",
-    async notify(notification, { signal }) {
+    async notify(notification, { signal, acceptedAt, settled = nobody }) {
       const to = readRecipients(notification);
       const messageId = messageIdOf(notification.id, connection.from);
-      const progress = unfinished.get(messageId) ?? { told: new Set(), refused: new Map() };
-      const recipients = to
-        .map(({ address }) => address)
-        .filter((address) => !progress.told.has(address) && !progress.refused.has(address));
-      if (recipients.length === 0) return receiptOf(messageId, progress, connection);
+      const open = to.map(({ address }) => address).filter((address) => !isSettled(address, settled));
+      if (open.length === 0) return receiptOf(messageId, settled, connection);
       const { text } = notification;
-      const mail = { messageId, subject: onOneLine(notification.subject), text, to, recipients };
-      const result = await connection.send(mail, signal);
-      for (const address of result.accepted) progress.told.add(address);
-      for (const refusal of result.refused) {
-        if (refusal.permanent) progress.refused.set(refusal.address, refusal);
-      }
-      const putOff = result.refused.filter(({ permanent }) => !permanent);
-      if (putOff.length > 0) {
-        remember(messageId, progress);
-        throw laterError(putOff, progress, connection);
-      }
-      unfinished.delete(messageId);
-      return receiptOf(messageId, progress, connection);
+      const subject = onOneLine(notification.subject);
+      const mail = { messageId, subject, text, to, recipients: open, date: new Date(acceptedAt) };
+      const { accepted, refused } = await connection.send(mail, signal);
+      const recipients = {
+        told: [...settled.told, ...accepted],
+        refused: [...settled.refused, ...refused.filter(({ permanent }) => permanent).map(toKeep)],
+      };
+      const putOff = refused.filter(({ permanent }) => !permanent);
+      if (putOff.length > 0) throw laterError(putOff, recipients, connection);
+      return receiptOf(messageId, recipients, connection);
     },
-    async close() {
-      unfinished.clear();
-    },
+    async close() {},
   };
+}
+
+function isSettled(address: string, { told, refused }: SettledRecipients): boolean {
+  return told.includes(address) || refused.some((refusal) => refusal.address === address);
+}
+
+function toKeep({ address, reply, code }: RefusedRecipient): RefusedRecipient {
+  return { address, reply, code };
 }
 
 function readRecipients({ recipients }: Notification): Mailbox[] {
@@ -84,27 +66,31 @@ function onOneLine(subject: string): string {
   return subject.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
 }
 
-function laterError(putOff: readonly SmtpRefusal[], { told }: Progress, { description }: SmtpConnection) {
+function laterError(
+  putOff: readonly RefusedRecipient[],
+  recipients: SettledRecipients,
+  { description }: SmtpConnection,
+) {
   const [first] = putOff;
   const addresses = putOff.map(({ address }) => address).join(", ");
-  const others = told.size > 0 ? " The others have the mail; the next try goes only to these." : "";
+  const others =
+    recipients.told.length > 0 ? " The others have the mail; the next try goes only to these." : "";
   return new DeliveryError(
     "unavailable",
     `For now, ${description} does not take the mail for ${addresses}: ${first?.reply} It may work later.${others}`,
-    { code: String(first?.code) },
+    { code: String(first?.code), recipients },
   );
 }
 
 /** @throws DeliveryError `rejected` when nobody was told */
 function receiptOf(
   messageId: string,
-  { told, refused }: Progress,
+  { told, refused }: SettledRecipients,
   { description }: SmtpConnection,
 ): NotificationReceipt {
-  const refusals = [...refused.values()];
-  const [first] = refusals;
-  if (told.size === 0 && first) {
-    const addresses = refusals.map(({ address }) => address).join(", ");
+  const [first] = refused;
+  if (told.length === 0 && first) {
+    const addresses = refused.map(({ address }) => address).join(", ");
     // RFC 4954 §6: a server may ask for the login as late as here.
     const login = first.code === 530;
     const advice = login ? "Log in with a user name and a password." : "Check the addresses, and the login.";
@@ -115,8 +101,8 @@ function receiptOf(
     );
   }
   return {
-    location: [...told].join(", "),
+    location: told.join(", "),
     messageId,
-    notes: refusals.map(({ address, reply }) => `${address} did not get the mail: ${reply}`),
+    notes: refused.map(({ address, reply }) => `${address} did not get the mail: ${reply}`),
   };
 }
