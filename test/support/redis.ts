@@ -11,7 +11,8 @@ import { freePort } from "./free-port";
 
 const run = promisify(execFile);
 
-export const redisPath = "/usr/bin/redis-server";
+/** Valkey understands the same commands and settings. */
+export const redisPath = process.env.REDIS_SERVER ?? "/usr/bin/redis-server";
 
 export interface RedisServer {
   readonly port: number;
