@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSqliteStore, type DeliveryStore } from "../../../src/lib";
+import { openSqlite } from "../../../src/lib/store/sqlite/driver";
 import { failureOf } from "../sources/folder";
 import { attempt, draftOf, receipt } from "./contract";
 
@@ -81,6 +82,25 @@ test("a second one on the same file is refused, and works once the first is clos
   await first.close();
   await second.accept(draftOf());
   expect(await idsOf(second)).toHaveLength(2);
+});
+
+test("a file of a newer version is left alone, and works again with the version that wrote it", async () => {
+  const change = (sql: string) => {
+    const driver = openSqlite(file);
+    driver.exec(sql);
+    driver.close();
+  };
+  const first = open();
+  const { delivery } = await first.accept(draftOf());
+  await first.close();
+  change("insert into data_distribution_schema (version) values (99)");
+  const older = open();
+  const error = await failureOf(older.accept(draftOf()));
+  expect(error).toMatchObject({ kind: "local" });
+  expect(error.message).toMatch(/newer version of this package \(schema 99\)\. Install that version again/);
+  await older.close();
+  change("delete from data_distribution_schema where version = 99");
+  expect(await idsOf(open())).toEqual([delivery.id]);
 });
 
 test.each([

@@ -83,7 +83,7 @@ export async function prepare({ deliveries, state, patiently }: MongoDatabase): 
     throw new DeliveryError(
       "local",
       `The delivery store was written by a newer version of this package (schema ${found.value}). ` +
-        "Install that version.",
+        "Install that version again, or choose another store.",
     );
   }
   await patiently(() => deliveries.createIndexes(indexes));

@@ -8,7 +8,7 @@ import { migrations, schemaTable, table } from "./schema";
  */
 export async function migrate(database: SqlDatabase): Promise<void> {
   const { knex, execute, settings = () => {}, alone } = database;
-  const found = await findVersion(database);
+  const found = refuseNewer(await findVersion(database));
   if (found === migrations.length) return;
   const missing = (version: number) =>
     migrations.slice(version).map((migration, at) => ({
@@ -21,7 +21,7 @@ export async function migrate(database: SqlDatabase): Promise<void> {
   }
   await alone(async (executeAlone) => {
     // Whoever was alone before has done it.
-    const version = (await readVersion(database, executeAlone)) ?? 0;
+    const version = refuseNewer((await readVersion(database, executeAlone)) ?? 0);
     if (version === 0) await removeBeginnings(database);
     for (const { change, noted } of missing(version)) {
       // Not together: at a change of the schema many databases end the transaction, and its locks.
@@ -58,11 +58,16 @@ async function readVersion(
 ): Promise<number | undefined> {
   const { rows } = await executeHere(knex(schemaTable).max({ version: "version" }));
   const version = rows[0]?.version;
-  if (version === null || version === undefined) return undefined;
-  if (Number(version) <= migrations.length) return Number(version);
+  return version === null || version === undefined ? undefined : Number(version);
+}
+
+/** Apart from the reading, whose failure means that there is no table yet. */
+function refuseNewer(version: number): number {
+  if (version <= migrations.length) return version;
   throw new DeliveryError(
     "local",
-    `The delivery store was written by a newer version of this package (schema ${version}). Install that version.`,
+    `The delivery store was written by a newer version of this package (schema ${version}). ` +
+      "Install that version again, or choose another store.",
   );
 }
 

@@ -164,10 +164,13 @@ interface MadeSql {
   method?: string;
 }
 
+const anotherProcess =
+  "another process uses it. Only one can work with this file: end the other one, or let both share a database";
+
 /** By SQLite's primary result code: https://sqlite.org/rescode.html */
 const explanations: Readonly<Record<number, string>> = {
-  5: "another process uses it. Only one can work with this file",
-  6: "another process uses it. Only one can work with this file",
+  5: anotherProcess,
+  6: anotherProcess,
   8: "it is read-only. Give the user who runs this process the right to write it",
   10: "the disk cannot be read or written. Look after the disk",
   11: "it is damaged",
