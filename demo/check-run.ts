@@ -69,7 +69,7 @@ async function checkDelivery(
 }
 
 /** Each failed try, and after the last of a delivery that was given up its end. */
-export function triesOf({ state, location, attempts }: DeliveryRecord): Finding[] {
+function triesOf({ state, location, attempts }: DeliveryRecord): Finding[] {
   const failures = attempts.flatMap(({ n, error }) => (error ? [{ n, reason: error.message }] : []));
   const last = state === "gave-up" ? failures.pop() : undefined;
   const findings: Finding[] = failures.map(({ n, reason }, index) => ({

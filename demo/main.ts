@@ -7,6 +7,7 @@ import { startNodeRed } from "./node-red";
 import { openPlayground } from "./playground";
 import { printRun, printServers, printSummary, printTaken, printTitle, printWaiting } from "./printing";
 import { loadStories, runs } from "./stories";
+import { watch } from "./watch";
 
 const parentCheckMs = 250;
 /** Nobody has asked for the end: whoever was to be told is gone. */
@@ -56,7 +57,7 @@ async function perform(demo: Demo, { once }: DemoArguments, signal: AbortSignal)
   const good = printSummary(all);
   if (once) return good ? 0 : 1;
   printWaiting(demo.nodeRed);
-  return new Promise(() => {});
+  return watch(demo, "now");
 }
 
 function whenAborted(signal: AbortSignal): Promise<never> {

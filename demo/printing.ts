@@ -78,4 +78,5 @@ export function printWaiting({ url, logFile }: NodeRed): void {
   console.log(
     "Ctrl+C ends the demo and removes all that it made; after a kill -9 the next one goes on with it.",
   );
+  console.log("What you deliver appears here:\n");
 }

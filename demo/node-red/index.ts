@@ -36,6 +36,8 @@ export interface NodeRed {
   readonly logFile: string;
   /** Rejects when it ends without having been stopped. */
   readonly ended: Promise<never>;
+  /** The records in all messages that nodes have sent so far, in order; it grows. */
+  readonly sent: readonly DeliveryRecord[];
   /** Presses the button of an inject node. */
   press(nodeId: string): Promise<void>;
   /** The first record, of those so far and those to come, that the predicate takes; undefined if none comes. */
@@ -94,6 +96,7 @@ export async function startNodeRed(options: NodeRedOptions): Promise<NodeRed> {
       port,
       logFile,
       ended,
+      sent,
       stop,
       async press(nodeId) {
         const { ok, status } = await fetch(`${url}/inject/${nodeId}`, { method: "POST" });

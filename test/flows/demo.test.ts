@@ -53,10 +53,7 @@ function startDemo(args: string[], cwd = packageRoot): Demo {
       text += chunk;
     });
   }
-  const exited = once(child, "close").then(([code, signal]): [number | null, NodeJS.Signals | null] => [
-    code,
-    signal,
-  ]);
+  const exited = once(child, "close") as Demo["exited"];
   const demo = { child, output: () => text, exited };
   started.push(demo);
   return demo;
@@ -146,7 +143,7 @@ test("Ctrl+C ends the demo: no process and no file is left", async () => {
   const demo = startDemo(["scripts/demo.mjs", "--port", String(await freePort())]);
   await waitUntil(() => demo.output().includes("Ctrl+C ends the demo"), 60_000);
   const url = /Now it is yours: (\S+)/.exec(demo.output())?.[1];
-  const flows = (await (await fetch(`${url}/flows`)).json()) as { label?: string }[];
+  const flows = (await (await fetch(`${url}/flows`)).json()) as Record<string, string>[];
   expect(flows.flatMap(({ label }) => label ?? [])).toEqual([
     "the scheduler",
     "daily customer report",
@@ -160,6 +157,12 @@ test("Ctrl+C ends the demo: no process and no file is left", async () => {
   for (const path of served) expect((await fetch(`${url}/${path}`)).status, path).toBe(200);
   const group = demo.child.pid as number;
   expect(processesOf(group).join("\n")).toMatch(/child\.cjs/);
+
+  // Whoever plays sees what becomes of it, too.
+  const button = flows.find(({ name }) => name === "send it now");
+  await fetch(`${url}/inject/${button?.id}`, { method: "POST" });
+  const own = /appears here:[^]*✔ delivered {2}s3:.*\n.*read back: identical\n[^]*✉ mail {7}to operations@/;
+  await waitUntil(() => own.test(demo.output()), 30_000);
 
   process.kill(-group, "SIGINT");
   expect(await demo.exited).toEqual([0, null]);
@@ -199,12 +202,8 @@ test("after a kill -9 what waited for its retry arrives, once, and the demo says
   expect(uploads()).toEqual([join(content, "ftp", place)]);
   const { s3 } = JSON.parse(readFileSync(join(content, "ports.json"), "utf8")) as { s3: number };
   const credentials = { accessKeyId: "DEMOACCESSKEY", secretAccessKey: "demo-secret-key" };
-  const client = new S3Client({
-    endpoint: `http://127.0.0.1:${s3}`,
-    region: "us-east-1",
-    forcePathStyle: true,
-    credentials,
-  });
+  const endpoint = `http://127.0.0.1:${s3}`;
+  const client = new S3Client({ endpoint, region: "us-east-1", forcePathStyle: true, credentials });
   const { ContentLength } = await client.send(new HeadObjectCommand({ Bucket: "demo", Key: earlierPlace }));
   client.destroy();
   expect(ContentLength, "what was on S3 before").toBe(65_536);
