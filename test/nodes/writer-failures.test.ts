@@ -102,6 +102,7 @@ describe("a message that makes no delivery", () => {
         deliveryId: delivery.id,
       });
       expect(delivery).toMatchObject({ state: "failed", attempt: 0, attempts: [] });
+      expect(delivery.target).toBe(ftpWriter(settings).path);
       await runtime.status("writer", { fill: "red", shape: "ring" });
       expect(servers.ftp.commands.slice(before).filter((command) => command.startsWith("STOR"))).toEqual([]);
       runtime.send("writer", { payload: "good", to: "good.txt", nothing: "good.txt" });

@@ -25,6 +25,8 @@ import { type Caller, type Done, type Send, tellResult } from "./tell-result";
 export interface DeliveryWork {
   readonly attempt: AttemptFunction;
   readonly concurrency: number;
+  /** What a delivery is told by whose message or template did not make one: the template of its target. */
+  readonly targetTemplate?: string;
   /**
    * Makes a message into a delivery, or undefined where there is nothing to do.
    * @throws DeliveryError when the message or a template does not make one
@@ -126,7 +128,8 @@ export function runDeliveries(
         }
         if (isShared || isTaken) caller.done();
       } else if (refusal) {
-        await runner.refuse({ ...emptyDraft, id, writer, message }, refusal);
+        const target = work?.targetTemplate ?? "";
+        await runner.refuse({ ...emptyDraft, target, id, writer, message }, refusal);
       }
     } catch (error) {
       // The store could not keep it: nothing is acknowledged, the flow still has its message.

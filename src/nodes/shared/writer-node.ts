@@ -124,6 +124,7 @@ function createWork(writer: Writer, parts: WorkParts): DeliveryWork {
   return {
     attempt: writerAttempt(writer, engine),
     concurrency: settings.concurrency,
+    targetTemplate: settings.templates.target,
     async draft(msg) {
       const source = await engine.keepSource(await takeSource(msg));
       const rendered = render(msg, source);
