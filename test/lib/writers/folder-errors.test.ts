@@ -46,6 +46,15 @@ describe("errors of the file system", () => {
     expect(error.message).toMatch(/^[A-Z/].*\.$/);
   });
 
+  test("Windows denies the renaming over a file that somebody has open", () => {
+    const place = { step: "publish", path } as const;
+    expect(classifyFolderError(failing("EPERM"), place, "win32")).toMatchObject({
+      kind: "unavailable",
+      message: expect.stringMatching(/Another program uses it/),
+    });
+    expect(classifyFolderError(failing("EACCES"), place, "win32").kind).toBe("denied");
+  });
+
   test("an error without a code", () => {
     const error = classifyFolderError(new Error("strange"), { step: "write", path });
     expect(error).toMatchObject({ kind: "unavailable", code: undefined });

@@ -65,10 +65,14 @@ const rules: Readonly<Record<string, Rule>> = {
 };
 
 /** Any failure of the file system as a `DeliveryError`. An unknown one is `unavailable`, never permanent. */
-export function classifyFolderError(error: unknown, place: FolderErrorPlace): DeliveryError {
+export function classifyFolderError(
+  error: unknown,
+  place: FolderErrorPlace,
+  platform: NodeJS.Platform = process.platform,
+): DeliveryError {
   if (error instanceof DeliveryError) return error;
   const code = codeOf(error);
-  const rule = ruleFor(code, place);
+  const rule = ruleFor(code, place, platform);
   if (!rule) {
     const common = classifyCommonError(error, `the file system of ${place.path}`);
     if (common && common.kind !== "unavailable") return common;
@@ -78,7 +82,13 @@ export function classifyFolderError(error: unknown, place: FolderErrorPlace): De
   return new DeliveryError(kind, sentence, { code, maxAttempts, cause: error });
 }
 
-function ruleFor(code: string | undefined, { step }: FolderErrorPlace): Rule | undefined {
+function ruleFor(
+  code: string | undefined,
+  { step }: FolderErrorPlace,
+  platform: NodeJS.Platform,
+): Rule | undefined {
+  // Windows says of a file that somebody has open that it must not be replaced.
+  if (platform === "win32" && step === "publish" && code === "EPERM") return busy;
   if (step === "root" && code === "ENOENT") {
     return { kind: "missing", advice: "It does not exist. Make it, or mount the share that it is on." };
   }

@@ -2,11 +2,11 @@ import { type DeliveryError, interrupted } from "../../errors";
 import type { Receipt, Writer } from "../../types";
 import { type Found, resolveConflict } from "../conflict";
 import { asWriterError, type Outcomes, rememberOutcomes } from "../publication";
-import { splitTargetName } from "../target-name";
 import { writeCompanions } from "./companion-files";
 import { writeContent } from "./content";
 import { findFolder, syncFolder } from "./folders";
 import { createJob, type Job, locationBelow, receiptOf } from "./job";
+import { fileNames } from "./names";
 import type { FolderWriterOptions } from "./options";
 import { cleanUp, publish, removeSecondName, withLeftover } from "./publish";
 import { isOurs, viewTarget } from "./target-view";
@@ -21,7 +21,7 @@ export function createFolderWriter(options: FolderWriterOptions): Writer {
   const outcomes = rememberOutcomes();
   return {
     type: "folder",
-    locate: (target) => locationBelow(options.root, splitTargetName(target)),
+    locate: (target) => locationBelow(options.root, fileNames(target)),
     async write(source, request, context) {
       const job = createJob(options, source, request, outcomes.of(request), context);
       let receipt: Receipt;

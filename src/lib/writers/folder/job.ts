@@ -5,8 +5,8 @@ import { type Companions, readCompanions } from "../companions";
 import { notesOf } from "../conflict";
 import type { Digests } from "../digests";
 import { type Earlier, hiddenName } from "../publication";
-import { splitTargetName } from "../target-name";
 import { classifyFolderError, type FolderErrorPlace, type FolderStep, noAnswer } from "./errors";
+import { fileNames } from "./names";
 import type { FolderWriterOptions } from "./options";
 
 /** One attempt: what is asked for, and how far it came. */
@@ -47,7 +47,9 @@ export function createJob(
   earlier: Earlier,
   context: AttemptContext,
 ): Job {
-  const segments = splitTargetName(request.target);
+  const segments = fileNames(request.target);
+  const companions = readCompanions(request, options.checksumFile);
+  if (companions.doneFile !== "") fileNames(companions.doneFile);
   return {
     options,
     source,
@@ -65,7 +67,7 @@ export function createJob(
     digests: {},
     publishing: false,
     published: false,
-    companions: readCompanions(request, options.checksumFile),
+    companions,
     verified: "none",
     notes: [],
   };
