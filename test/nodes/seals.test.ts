@@ -51,7 +51,11 @@ describe("a seal", () => {
   ])("that %s lets no file through", async (_what, altered) => {
     const seals = createSeals({ keyFile: keyFile(), folders: [] });
     const [given, spec] = altered(seals.seal(specOf()).seal ?? "");
-    await expect(seals.check(given, spec)).rejects.toMatchObject({ kind: "denied" });
+    const said = "seal" in given ? /: its seal does not fit\./ : /: no data source node of this Node-RED has/;
+    await expect(seals.check(given, spec)).rejects.toMatchObject({
+      kind: "denied",
+      message: expect.stringMatching(said),
+    });
   });
 
   test("of another Node-RED lets no file through", async () => {
@@ -142,7 +146,7 @@ describe("a writer", () => {
       expect((await runtime.next("failed")).error).toMatchObject({
         kind: "denied",
         message: expect.stringMatching(
-          /Have a data source node name it, or allow its folder in settings\.js/,
+          /data source node.*; or allow its folder in settings\.js, by .*, and start Node-RED again\.$/,
         ),
       });
     }

@@ -72,7 +72,7 @@ describe("a message that makes no delivery", () => {
       "a file that no data source has chosen",
       {},
       { source: { kind: "file", name: "x", path: "/not/there" } },
-      /"\/not\/there", which no data source node of this Node-RED has chosen/,
+      /"\/not\/there", which is not read: no data source node of this Node-RED has chosen it/,
     ],
     [
       "a spooled source that is gone",

@@ -43,14 +43,22 @@ export function createSeals({ keyFile, folders }: SealOptions): Seals {
       if (typeof seal === "string" && isSame(Buffer.from(seal, "base64url"), sealOf(source))) return source;
       const real = await realIn(folders, source.path);
       if (real !== undefined) return { ...source, path: real };
-      throw new DeliveryError(
-        "denied",
-        `msg.source names the file ${JSON.stringify(source.path)}, which no data source node of this Node-RED ` +
-          "has chosen: it is not read. Have a data source node name it, or allow its folder in settings.js: " +
-          'deliveryFiles: { folders: ["/srv/outgoing"] }.',
-      );
+      throw notChosen(source.path, seal !== undefined);
     },
   };
+}
+
+function notChosen(file: string, isSealed: boolean): DeliveryError {
+  const named = `msg.source names the file ${JSON.stringify(file)}, which is not read: `;
+  const reason = isSealed
+    ? "its seal does not fit. Something has changed msg.source on its way, or another Node-RED has made it, or " +
+      "the key in data-distribution/files.key is another one now. Send the message anew through a data source node"
+    : "no data source node of this Node-RED has chosen it. Let one name it, with a path such as {{msg.path}}";
+  const folders = 'deliveryFiles: { folders: ["/srv/outgoing"] }';
+  return new DeliveryError(
+    "denied",
+    `${named}${reason}; or allow its folder in settings.js, by ${folders}, and start Node-RED again.`,
+  );
 }
 
 /**

@@ -69,7 +69,7 @@ export function s3Losses({ silenceMs }: Times): FaultRow[] {
 }
 
 /** An answer that was lost is found out about by a look, or by sending again; both are right. */
-const anyNote = /^$|A request was sent again|the content is there|delivered it/;
+const anyNote = /^$|sent again|the content is there|delivered it/;
 
 function eachTime(): FaultRow[] {
   const always = (when: Moment): Fault => ({ when, do: "reset", times: Infinity });

@@ -183,5 +183,5 @@ export const cut: Symptom = {
   symptom: "426: the server says that the data connection was cut",
   kind: "unavailable",
   code: "426",
-  says: `{Where} ${notStored}: 426 {*Failure reading network stream}. The transfer was cut.`,
+  says: `{Where} ${notStored}: 426 {*Failure reading network stream}. The transfer was cut. If it goes on, look at the firewall and at the server's log.`,
 };

@@ -13,7 +13,7 @@ export const silent: Symptom = {
   symptom: "No answer comes, or no byte moves, for the time that the connection allows",
   kind: "unavailable",
   code: "ETIMEDOUT",
-  says: "{Where} did not answer in time. Check the endpoint and the firewall.",
+  says: "{Where} did not answer in time. Check the address and the firewall.",
 };
 
 export const unreachable: Symptom = {
@@ -40,7 +40,6 @@ function refusal(symptom: string, said: string, code: string, advice: string, an
 const later = "It may work later.";
 const full: Answer = { kind: "unavailable", maxAttempts: 4, retryAfterMs: 60_000 };
 const makeRoom = "The store is full: its owner must make room.";
-const change = "Change the content, its name or its metadata.";
 const less = "Send less at once, or wait longer.";
 
 /** By the code of the answer, as AWS's "Error responses" names them, and its status. */
@@ -73,7 +72,7 @@ export const refusals: readonly (Symptom & { status: number; retryAfter?: string
       "400 RequestTimeout",
       "{*Your socket connection was not read from or written to within the timeout period}",
       "RequestTimeout",
-      "The content came too slowly. A slow source is best read to the end first.",
+      "The content came too slowly: look at where it is read from, or let the data source take a copy first.",
       { kind: "unavailable" },
     ),
   },
@@ -139,13 +138,19 @@ export const refusals: readonly (Symptom & { status: number; retryAfter?: string
       "301 PermanentRedirect, 400 AuthorizationHeaderMalformed",
       "{*The region is wrong}",
       "AuthorizationHeaderMalformed",
-      "Correct the region or the endpoint of the connection.",
+      "Correct the region or the address of the connection.",
       { kind: "invalid" },
     ),
   },
-  ...["EntityTooLarge", "KeyTooLongError", "MetadataTooLarge", "InvalidArgument"].map((code) => ({
+  ...Object.entries({
+    EntityTooLarge:
+      "The content is larger than the store takes. Split it, or ask the store's owner for the limit.",
+    KeyTooLongError: "Choose a shorter name.",
+    MetadataTooLarge: "Leave out some of the metadata, or shorten it.",
+    InvalidArgument: "Change the content, its name or its metadata.",
+  }).map(([code, advice]) => ({
     ...{ status: 400 },
-    ...refusal(`400 ${code}`, "{*Your request is not allowed}", code, change, { kind: "rejected" as const }),
+    ...refusal(`400 ${code}`, "{*Your request is not allowed}", code, advice, { kind: "rejected" as const }),
   })),
   {
     ...{ status: 501 },
@@ -153,7 +158,7 @@ export const refusals: readonly (Symptom & { status: number; retryAfter?: string
       "501 NotImplemented",
       "{*A header you provided implies functionality that is not implemented}",
       "NotImplemented",
-      'This store lacks something that the upload asks for. Set the connection\'s checksums to "required", or leave out tags, ACL, storage class and encryption.',
+      "This store lacks something that the upload asks for. Let the connection send checksums only when required, or leave out tags, ACL, storage class and encryption.",
       { kind: "rejected" },
     ),
   },
@@ -161,7 +166,7 @@ export const refusals: readonly (Symptom & { status: number; retryAfter?: string
   {
     ...{ status: 507, body: "<html>no room</html>" },
     ...{ symptom: "507", kind: "unavailable", code: "507", maxAttempts: 4, retryAfterMs: 60_000 },
-    says: `{Where} did not store ${object}: HTTP 507 (507). ${makeRoom}`,
+    says: `{Where} did not store ${object}: HTTP 507. ${makeRoom}`,
   },
   {
     ...{ status: 502, body: "<html>Bad gateway</html>" },
@@ -170,7 +175,7 @@ export const refusals: readonly (Symptom & { status: number; retryAfter?: string
       kind: "unavailable",
       code: "502",
     },
-    says: `{Where} did not store ${object}: HTTP 502 (502). ${later}`,
+    says: `{Where} did not store ${object}: HTTP 502. ${later}`,
   },
 ];
 
@@ -178,5 +183,5 @@ export const notStored: Symptom = {
   symptom: "200, but without an ETag: something in between answers in the store's place",
   kind: "unavailable",
   code: "NotStored",
-  says: `{where} answered with success, but ${object} is not there with this content. Something in between may answer in its place.`,
+  says: `{Where} answered with success, but ${object} is not there with this content. Does a proxy or a cache in between answer in its place?`,
 };

@@ -70,7 +70,10 @@ const rules: Readonly<Record<number, Rule>> = {
   332: noLogin,
   421: busy,
   425: noDataConnection,
-  426: { kind: "unavailable", advice: "The transfer was cut." },
+  426: {
+    kind: "unavailable",
+    advice: "The transfer was cut. If it goes on, look at the firewall and at the server's log.",
+  },
   430: noLogin,
   431: noTls,
   450: busy,

@@ -29,13 +29,17 @@ const expired: S3Rule = {
 };
 const wrongPlace: S3Rule = {
   kind: "invalid",
-  advice: "Correct the region or the endpoint of the connection.",
+  advice: "Correct the region or the address of the connection.",
 };
 const refused: S3Rule = { kind: "rejected", advice: "Change the content, its name or its metadata." };
+const tooLarge: S3Rule = {
+  kind: "rejected",
+  advice: "The content is larger than the store takes. Split it, or ask the store's owner for the limit.",
+};
 export const unsupported: S3Rule = {
   kind: "rejected",
   advice:
-    'This store lacks something that the upload asks for. Set the connection\'s checksums to "required", or leave out tags, ACL, storage class and encryption.',
+    "This store lacks something that the upload asks for. Let the connection send checksums only when required, or leave out tags, ACL, storage class and encryption.",
 };
 const full: S3Rule = {
   kind: "unavailable",
@@ -79,7 +83,8 @@ export const rulesByCode: Readonly<Record<string, S3Rule>> = {
   Redirect: busy,
   RequestTimeout: {
     kind: "unavailable",
-    advice: "The content came too slowly. A slow source is best read to the end first.",
+    advice:
+      "The content came too slowly: look at where it is read from, or let the data source take a copy first.",
   },
 
   BadDigest: corrupted,
@@ -134,14 +139,14 @@ export const rulesByCode: Readonly<Record<string, S3Rule>> = {
     kind: "rejected",
     advice: "Choose another name, or another policy for existing files.",
   },
-  EntityTooLarge: refused,
+  EntityTooLarge: tooLarge,
   EntityTooSmall: refused,
-  KeyTooLongError: refused,
-  MetadataTooLarge: refused,
+  KeyTooLongError: { kind: "rejected", advice: "Choose a shorter name." },
+  MetadataTooLarge: { kind: "rejected", advice: "Leave out some of the metadata, or shorten it." },
   InvalidArgument: refused,
   InvalidRequest: refused,
-  InvalidTag: refused,
-  InvalidStorageClass: refused,
+  InvalidTag: { kind: "rejected", advice: "Correct the tags of the writer." },
+  InvalidStorageClass: { kind: "rejected", advice: "Choose a storage class that the store has." },
   MalformedXML: refused,
   InvalidObjectState: refused,
   AccessControlListNotSupported: {
@@ -174,7 +179,7 @@ export const rulesByStatus: Readonly<Record<number, S3Rule>> = {
   409: busy,
   411: unsupported,
   412: { kind: "rejected", advice: "Choose another name, or another policy for existing files." },
-  413: refused,
+  413: tooLarge,
   429: throttled,
   501: unsupported,
   503: throttled,

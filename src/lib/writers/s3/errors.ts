@@ -84,8 +84,9 @@ function refusal(error: unknown, facts: SdkError, place: S3ErrorPlace): Delivery
   const rule = findRule(facts, place);
   const rightPlace = rule.kind === "invalid" ? elsewhere(facts, place) : undefined;
   if (rightPlace) return new DeliveryError("invalid", rightPlace, details);
-  const said = named && facts.message !== "" ? facts.message.replace(/\.$/, "") : `HTTP ${facts.status}`;
-  const sentence = `${capitalised(place.where)} ${refused(place)}: ${said} (${code}). ${rule.advice}`;
+  const said =
+    named && facts.message !== "" ? `${facts.message.replace(/\.$/, "")} (${code})` : `HTTP ${facts.status}`;
+  const sentence = `${capitalised(place.where)} ${refused(place)}: ${said}. ${rule.advice}`;
   return new DeliveryError(rule.kind, sentence, {
     ...details,
     retryAfterMs: facts.retryAfterMs ?? rule.retryAfterMs,
@@ -132,17 +133,17 @@ function loss(error: unknown, facts: SdkError, place: S3ErrorPlace): DeliveryErr
   if (common) return withPathStyleHint(common, place);
   const where = capitalised(place.where);
   if (facts.code?.startsWith("HPE_")) {
-    const sentence = `${where} does not speak HTTP there (${facts.code}). Check the endpoint's port and whether it is https.`;
+    const sentence = `${where} does not speak HTTP there (${facts.code}). Check the port of the address, and whether it is https.`;
     return new DeliveryError("unavailable", sentence, { code: facts.code, cause });
   }
   if (facts.name === "TimeoutError") {
-    const sentence = `${where} did not answer in time. Check the endpoint and the firewall.`;
+    const sentence = `${where} did not answer in time. Check the address and the firewall.`;
     return new DeliveryError("unavailable", sentence, { code: "ETIMEDOUT", cause });
   }
   if (facts.name === "EndpointError") {
     return new DeliveryError(
       "invalid",
-      `There is no S3 endpoint for these settings: ${facts.message} Correct the region or the endpoint.`,
+      `There is no S3 endpoint for these settings: ${facts.message} Correct the region or the address.`,
       { code: facts.name, cause },
     );
   }

@@ -1,5 +1,6 @@
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { DeliveryError } from "../../errors";
+import { capitalised } from "../../quotation";
 import type { ContentParts, Part } from "./content-parts";
 import { describeUpload, findUnfinished, hasPart, type OpenUpload } from "./resume";
 import { abortStaleUploads, abortUpload, forgetUpload, noteUpload } from "./stale-uploads";
@@ -93,7 +94,7 @@ async function create(job: UploadJob): Promise<string> {
   if (UploadId) return UploadId;
   throw new DeliveryError(
     "unavailable",
-    `${connection.description} began no upload although it answered with success. Something in between may answer in its place.`,
+    `${capitalised(connection.description)} began no upload although it answered with success. Does a proxy or a cache in between answer in its place?`,
   );
 }
 
@@ -205,7 +206,7 @@ function completedPart(
 function noEtag({ connection, bucket, key }: UploadJob, n: number): DeliveryError {
   return new DeliveryError(
     "unavailable",
-    `${connection.description} answered with success but without an ETag to part ${n} of s3://${bucket}/${key}. Something in between may answer in its place.`,
+    `${capitalised(connection.description)} answered with success but without an ETag to part ${n} of s3://${bucket}/${key}. Does a proxy or a cache in between answer in its place?`,
     { code: "NoETag" },
   );
 }

@@ -1,4 +1,5 @@
 import { DeliveryError } from "../../errors";
+import { capitalised } from "../../quotation";
 import type { Verified } from "../../types";
 import { type FoundObject, type Look, lookAt } from "./look";
 import type { Published, Reply, UploadJob } from "./upload-job";
@@ -124,7 +125,7 @@ function notThere({ connection, bucket, key }: UploadJob, look: Look): DeliveryE
   const reason = look.state === "unknown" ? ` ${look.error.message}` : "";
   return new DeliveryError(
     "unavailable",
-    `${connection.description} answered with success, but s3://${bucket}/${key} is not there with this content. Something in between may answer in its place.${reason}`,
+    `${capitalised(connection.description)} answered with success, but s3://${bucket}/${key} is not there with this content. Does a proxy or a cache in between answer in its place?${reason}`,
     { code: "NotStored" },
   );
 }
