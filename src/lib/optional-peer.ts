@@ -17,7 +17,9 @@ export async function importOptionalPeer<T>(
     if (code !== "MODULE_NOT_FOUND" && code !== "ERR_MODULE_NOT_FOUND") throw error;
     throw new DeliveryError(
       "invalid",
-      `The package ${name} is needed to ${purpose}. Install it beside this one: npm install ${name}`,
+      // What could not be found once is not looked for again while the program runs.
+      `The package ${name} is needed to ${purpose}. Install it beside this one (npm install ${name}), ` +
+        "and start this program again.",
       { code, cause: error },
     );
   }

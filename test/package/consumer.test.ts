@@ -91,8 +91,8 @@ describe("the library, installed from the tarball, without Node-RED", () => {
     writeFileSync(path.join(bare, "sftp.cjs"), code);
     const { stdout } = await run(process.execPath, ["sftp.cjs"], { cwd: bare });
     expect(stdout).toBe(
-      "invalid The package ssh2 is needed to deliver by SFTP. Install it beside this one: npm install ssh2\n" +
-        "local The package mongodb is needed to keep deliveries in MongoDB. Install it beside this one: npm install mongodb\n",
+      "invalid The package ssh2 is needed to deliver by SFTP. Install it beside this one (npm install ssh2), and start this program again.\n" +
+        "local The package mongodb is needed to keep deliveries in MongoDB. Install it beside this one (npm install mongodb), and start this program again.\n",
     );
   });
 
