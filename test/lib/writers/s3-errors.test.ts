@@ -203,6 +203,12 @@ describe("what a person is told", () => {
     expect(classifyS3Error(answered("NotImplemented", 501), place).message).toContain("only when required");
   });
 
+  test("the proxy, where one may lead there", () => {
+    const said = (proxied: boolean) => classifyS3Error(failed("ECONNREFUSED"), { ...place, proxied }).message;
+    expect(said(true)).toMatch(/If a proxy leads there \(HTTPS_PROXY, HTTP_PROXY\), it may be/);
+    expect(said(false)).not.toContain("proxy");
+  });
+
   test("path style, when the host name with the bucket is unknown", () => {
     expect(classifyS3Error(failed("ENOTFOUND"), place).message).toContain("path style");
     expect(classifyS3Error(failed("ENOTFOUND"), { ...place, virtualHost: false }).message).not.toContain(

@@ -1,7 +1,6 @@
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { DeliveryError } from "../../errors";
+import { isProxied, storeAgents } from "./agents";
 import { s3Credentials } from "./credentials";
 import { classifyS3Error, interrupted, type S3ErrorPlace } from "./errors";
 import type { S3ConnectionOptions } from "./options";
@@ -46,8 +45,6 @@ export interface S3Connection {
   close(): void;
 }
 
-/** Enough for a dozen uploads of four parts at once; the bytes in flight are bounded elsewhere. */
-const maxSockets = 50;
 const slowestBytesPerMs = 16;
 
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
@@ -68,7 +65,7 @@ export function createS3Connection(options: S3ConnectionOptions): S3Connection {
   const client = async (): Promise<S3Client> => {
     if (closed) throw new DeliveryError("cancelled", "The S3 connection was closed.");
     made ??= createClient(options).catch((error: unknown) => {
-      // A package may be installed meanwhile: the next delivery looks again.
+      // Nothing was made: the next delivery tries anew.
       made = undefined;
       throw error;
     });
@@ -82,6 +79,7 @@ export function createS3Connection(options: S3ConnectionOptions): S3Connection {
       region: options.region,
       authentication: options.authentication,
       virtualHost: !options.pathStyle,
+      proxied: isProxied(),
       secrets,
     });
 
@@ -142,13 +140,7 @@ async function createClient(options: S3ConnectionOptions): Promise<S3Client> {
       socketTimeout: options.idleTimeoutMs,
       // Without it the SDK only prints a warning when a request takes too long.
       throwOnRequestTimeout: true,
-      httpAgent: new HttpAgent({ keepAlive: true, maxSockets }),
-      httpsAgent: new HttpsAgent({
-        keepAlive: true,
-        maxSockets,
-        rejectUnauthorized: options.verifyCertificate,
-        ...(options.ca !== undefined && { ca: options.ca }),
-      }),
+      ...storeAgents(options),
     },
     ...(options.endpoint !== undefined && { endpoint: options.endpoint }),
     ...(credentials && { credentials }),

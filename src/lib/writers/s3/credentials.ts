@@ -1,5 +1,6 @@
 import type { S3ClientConfig } from "@aws-sdk/client-s3";
 import { importOptionalPeer } from "../../optional-peer";
+import { tokenServiceAgents } from "./agents";
 import type { S3ConnectionOptions } from "./options";
 
 type Credentials = NonNullable<S3ClientConfig["credentials"]>;
@@ -20,8 +21,8 @@ export async function s3Credentials(options: S3ConnectionOptions): Promise<Crede
     ...(keys && { masterCredentials: keys }),
     clientConfig: {
       region: options.region,
-      // Of its own: the connection's authority vouches for the store, not for Amazon's token service.
       requestHandler: {
+        ...tokenServiceAgents(),
         connectionTimeout: options.connectTimeoutMs,
         requestTimeout: options.idleTimeoutMs,
         throwOnRequestTimeout: true,

@@ -1,4 +1,4 @@
-import { classifyCommonError, codeOf, DeliveryError, isAbortError } from "../../errors";
+import { classifyCommonError, codeOf, DeliveryError, isAbortError, reworded } from "../../errors";
 import { capitalised } from "../../quotation";
 import { rulesByCode, rulesByStatus, type S3Rule, unknownRule, unsupported } from "./error-rules";
 import type { S3ConnectionOptions } from "./options";
@@ -16,6 +16,8 @@ export interface S3ErrorPlace {
   authentication?: S3ConnectionOptions["authentication"];
   /** The bucket is a part of the host name. */
   virtualHost?: boolean;
+  /** Requests go through the proxies of the environment, except to hosts that it names. */
+  proxied?: boolean;
   /** Never repeated, even when the server does. */
   secrets?: readonly string[];
 }
@@ -130,7 +132,7 @@ function refused({ step, bucket, key }: S3ErrorPlace): string {
 function loss(error: unknown, facts: SdkError, place: S3ErrorPlace): DeliveryError {
   const cause = harmlessCause(error, facts);
   const common = classifyCommonError(cause, place.where);
-  if (common) return withPathStyleHint(common, place);
+  if (common) return withHint(common, place);
   const where = capitalised(place.where);
   if (facts.code?.startsWith("HPE_")) {
     const sentence = `${where} does not speak HTTP there (${facts.code}). Check the port of the address, and whether it is https.`;
@@ -157,14 +159,17 @@ function loss(error: unknown, facts: SdkError, place: S3ErrorPlace): DeliveryErr
   });
 }
 
-function withPathStyleHint(error: DeliveryError, { virtualHost }: S3ErrorPlace): DeliveryError {
-  if (!virtualHost || (error.code !== "ENOTFOUND" && error.code !== "ERR_TLS_CERT_ALTNAME_INVALID"))
-    return error;
-  return new DeliveryError(
-    error.kind,
-    `${error.message} The bucket's name is a part of the host name here; path style avoids that.`,
-    { code: error.code, cause: error.cause },
-  );
+function withHint(error: DeliveryError, place: S3ErrorPlace): DeliveryError {
+  const hint = hintAt(error, place);
+  return hint === undefined ? error : reworded(error, `${error.message} ${hint}`);
+}
+
+function hintAt({ kind, code }: DeliveryError, { virtualHost, proxied }: S3ErrorPlace): string | undefined {
+  if (virtualHost && (code === "ENOTFOUND" || code === "ERR_TLS_CERT_ALTNAME_INVALID")) {
+    return "The bucket's name is a part of the host name here; path style avoids that.";
+  }
+  if (!proxied || kind !== "unavailable") return undefined;
+  return "If a proxy leads there (HTTPS_PROXY, HTTP_PROXY), it may be the one that is meant.";
 }
 
 function readSdkError(error: unknown, secrets: readonly string[]): SdkError {
