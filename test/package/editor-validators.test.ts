@@ -24,7 +24,7 @@ const refused: [Folder, string, unknown, Record<string, unknown>, RegExp][] = [
     "overlapLimitMinutes",
     "0",
     { overlap: "wait" },
-    /^Taken as ended after: give a number from 0.1/,
+    /^Lasts at most: give a number from 0.1/,
   ],
   ["data-source", "text", "{{nothing}}", {}, /no value called nothing/],
   ["data-source", "text", "{{msg.topic", {}, /no matching/],
