@@ -1,14 +1,16 @@
-import type { NodeAPI } from "node-red";
+import type { Node, NodeAPI } from "node-red";
 import { createFolderWriter, readFolderWriterOptions } from "../../lib";
-import { registerWriterNode } from "../shared/writer-node";
+import { runWriter, type WriterNodeDef } from "../shared/writer-node";
 
 export default function register(RED: NodeAPI): void {
-  registerWriterNode(RED, {
-    type: "delivery-folder-writer",
-    createWriter: (_connection, config) => createFolderWriter(readFolderWriterOptions(config)),
-    readTemplates: ({ text }) => ({
-      target: text("path") || "{{source.name}}",
-      attributes: { doneFile: text("doneFile") },
-    }),
+  RED.nodes.registerType("delivery-folder-writer", function construct(this: Node, config: WriterNodeDef) {
+    RED.nodes.createNode(this, config);
+    runWriter(RED, this, config, {
+      createWriter: () => createFolderWriter(readFolderWriterOptions(config)),
+      readTemplates: ({ text }) => ({
+        target: text("path") || "{{source.name}}",
+        attributes: { doneFile: text("doneFile") },
+      }),
+    });
   });
 }

@@ -1,6 +1,6 @@
 import type { NodeAPI, NodeDef } from "node-red";
 import { createFtpConnection, inUnit, readFtpConnectionOptions } from "../../lib";
-import { registerConnectionNode } from "../shared/connection-node";
+import { type ConnectionNode, keepConnection } from "../shared/connection-node";
 import { msPerSecond } from "../shared/units";
 
 interface Config extends NodeDef {
@@ -14,18 +14,21 @@ interface Credentials {
 }
 
 export default function register(RED: NodeAPI): void {
-  registerConnectionNode<Config, Credentials>(
-    RED,
+  RED.nodes.registerType(
     "delivery-ftp-connection",
-    (config, credentials) =>
-      createFtpConnection(
-        readFtpConnectionOptions({
-          ...config,
-          ...credentials,
-          connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
-          idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
-        }),
-      ),
-    { user: { type: "text" }, password: { type: "password" } },
+    function construct(this: ConnectionNode<Credentials>, config: Config) {
+      RED.nodes.createNode(this, config);
+      keepConnection(this, (credentials) =>
+        createFtpConnection(
+          readFtpConnectionOptions({
+            ...config,
+            ...credentials,
+            connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
+            idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
+          }),
+        ),
+      );
+    },
+    { credentials: { user: { type: "text" }, password: { type: "password" } } },
   );
 }

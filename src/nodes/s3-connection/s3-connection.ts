@@ -1,6 +1,6 @@
 import type { NodeAPI, NodeDef } from "node-red";
 import { createS3Connection, inUnit, readS3ConnectionOptions } from "../../lib";
-import { registerConnectionNode } from "../shared/connection-node";
+import { type ConnectionNode, keepConnection } from "../shared/connection-node";
 import { msPerSecond } from "../shared/units";
 
 interface Config extends NodeDef {
@@ -15,22 +15,27 @@ interface Credentials {
 }
 
 export default function register(RED: NodeAPI): void {
-  registerConnectionNode<Config, Credentials>(
-    RED,
+  RED.nodes.registerType(
     "delivery-s3-connection",
-    (config, credentials) =>
-      createS3Connection(
-        readS3ConnectionOptions({
-          ...config,
-          ...credentials,
-          connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
-          idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
-        }),
-      ),
+    function construct(this: ConnectionNode<Credentials>, config: Config) {
+      RED.nodes.createNode(this, config);
+      keepConnection(this, (credentials) =>
+        createS3Connection(
+          readS3ConnectionOptions({
+            ...config,
+            ...credentials,
+            connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
+            idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
+          }),
+        ),
+      );
+    },
     {
-      accessKeyId: { type: "text" },
-      secretAccessKey: { type: "password" },
-      sessionToken: { type: "password" },
+      credentials: {
+        accessKeyId: { type: "text" },
+        secretAccessKey: { type: "password" },
+        sessionToken: { type: "password" },
+      },
     },
   );
 }

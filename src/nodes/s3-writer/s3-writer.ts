@@ -1,4 +1,4 @@
-import type { NodeAPI } from "node-red";
+import type { Node, NodeAPI } from "node-red";
 import {
   createS3Writer,
   createUnfinishedUploads,
@@ -9,7 +9,7 @@ import {
 } from "../../lib";
 import type { Engine } from "../shared/engine";
 import { bytesPerMebibyte, secondsPerHour } from "../shared/units";
-import { registerWriterNode, type WriterNodeDef } from "../shared/writer-node";
+import { runWriter, type WriterNodeDef } from "../shared/writer-node";
 
 interface Config extends WriterNodeDef {
   metadata?: unknown;
@@ -24,20 +24,22 @@ interface Config extends WriterNodeDef {
 }
 
 export default function register(RED: NodeAPI): void {
-  registerWriterNode<Config, S3Connection>(RED, {
-    type: "delivery-s3-writer",
-    connection: { type: "delivery-s3-connection", label: "S3 connection" },
-    createWriter: (connection, config, engine) =>
-      createS3Writer(connection, readS3WriterOptions(optionsOf(config)), resumption(engine)),
-    readTemplates: ({ text, rows }) => ({
-      target: text("key") || "{{source.name}}",
-      contentType: text("contentType"),
-      attributes: {
-        contentDisposition: text("contentDisposition"),
-        cacheControl: text("cacheControl"),
-        ...Object.fromEntries(Object.entries(rows("tags")).map(([name, value]) => [`tag:${name}`, value])),
-      },
-    }),
+  RED.nodes.registerType("delivery-s3-writer", function construct(this: Node, config: Config) {
+    RED.nodes.createNode(this, config);
+    runWriter<S3Connection>(RED, this, config, {
+      connection: { type: "delivery-s3-connection", label: "S3 connection" },
+      createWriter: (connection, engine) =>
+        createS3Writer(connection, readS3WriterOptions(optionsOf(config)), resumption(engine)),
+      readTemplates: ({ text, rows }) => ({
+        target: text("key") || "{{source.name}}",
+        contentType: text("contentType"),
+        attributes: {
+          contentDisposition: text("contentDisposition"),
+          cacheControl: text("cacheControl"),
+          ...Object.fromEntries(Object.entries(rows("tags")).map(([name, value]) => [`tag:${name}`, value])),
+        },
+      }),
+    });
   });
 }
 

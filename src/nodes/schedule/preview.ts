@@ -1,20 +1,12 @@
-import type { NodeAPI } from "node-red";
 import { openTimetable, toDeliveryError } from "../../lib";
 
 /** What the dialog shows while a person types. */
-type Preview = { times: string[]; timeZone: string } | { problem: string };
+export type Preview = { times: string[]; timeZone: string } | { problem: string };
 
 const previewCount = 10;
 
-/** Answers the dialog, which asks for the next times of an expression that is not deployed yet. */
-export function servePreview({ httpAdmin, auth }: NodeAPI): void {
-  const mayRead = auth.needsPermission("delivery-schedule.read");
-  httpAdmin.post("/delivery-schedule/preview", mayRead, (request, response) => {
-    void previewOf(request.body).then((preview) => response.json(preview));
-  });
-}
-
-async function previewOf(asked: unknown): Promise<Preview> {
+/** @param asked the fields of the dialog */
+export async function previewOf(asked: unknown): Promise<Preview> {
   const { cron, timeZone } = (asked ?? {}) as { cron?: unknown; timeZone?: unknown };
   try {
     const timetable = await openTimetable({ cron: textOf(cron), timeZone: textOf(timeZone) });

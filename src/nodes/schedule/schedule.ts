@@ -15,7 +15,7 @@ import { whenFlowsStarted } from "../shared/flows-started";
 import { statusOf } from "../shared/status";
 import { msPerMinute, msPerSecond } from "../shared/units";
 import { keptHere, keptInStore } from "./keeper";
-import { servePreview } from "./preview";
+import { previewOf } from "./preview";
 
 interface Config extends NodeDef {
   store?: string;
@@ -31,7 +31,11 @@ interface Settings {
 }
 
 export default function register(RED: NodeAPI): void {
-  servePreview(RED);
+  // The dialog asks for the next times of an expression that is not deployed yet.
+  const mayRead = RED.auth.needsPermission("delivery-schedule.read");
+  RED.httpAdmin.post("/delivery-schedule/preview", mayRead, (request, response) => {
+    void previewOf(request.body).then((preview) => response.json(preview));
+  });
   RED.nodes.registerType("delivery-schedule", function construct(this: Node, config: Config) {
     RED.nodes.createNode(this, config);
     const keeper = config.store ? keptInStore(RED, this, config.store) : keptHere(RED, this);

@@ -1,6 +1,6 @@
 import type { NodeAPI, NodeDef } from "node-red";
 import { createSftpConnection, inUnit, readSftpConnectionOptions } from "../../lib";
-import { registerConnectionNode } from "../shared/connection-node";
+import { type ConnectionNode, keepConnection } from "../shared/connection-node";
 import { msPerSecond } from "../shared/units";
 
 interface Config extends NodeDef {
@@ -16,23 +16,28 @@ interface Credentials {
 }
 
 export default function register(RED: NodeAPI): void {
-  registerConnectionNode<Config, Credentials>(
-    RED,
+  RED.nodes.registerType(
     "delivery-sftp-connection",
-    (config, credentials) =>
-      createSftpConnection(
-        readSftpConnectionOptions({
-          ...config,
-          ...credentials,
-          connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
-          idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
-        }),
-      ),
+    function construct(this: ConnectionNode<Credentials>, config: Config) {
+      RED.nodes.createNode(this, config);
+      keepConnection(this, (credentials) =>
+        createSftpConnection(
+          readSftpConnectionOptions({
+            ...config,
+            ...credentials,
+            connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
+            idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
+          }),
+        ),
+      );
+    },
     {
-      user: { type: "text" },
-      password: { type: "password" },
-      privateKey: { type: "password" },
-      passphrase: { type: "password" },
+      credentials: {
+        user: { type: "text" },
+        password: { type: "password" },
+        privateKey: { type: "password" },
+        passphrase: { type: "password" },
+      },
     },
   );
 }

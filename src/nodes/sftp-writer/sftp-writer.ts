@@ -1,15 +1,17 @@
-import type { NodeAPI } from "node-red";
+import type { Node, NodeAPI } from "node-red";
 import { createSftpWriter, readSftpWriterOptions, type SftpConnection } from "../../lib";
-import { registerWriterNode, type WriterNodeDef } from "../shared/writer-node";
+import { runWriter, type WriterNodeDef } from "../shared/writer-node";
 
 export default function register(RED: NodeAPI): void {
-  registerWriterNode<WriterNodeDef, SftpConnection>(RED, {
-    type: "delivery-sftp-writer",
-    connection: { type: "delivery-sftp-connection", label: "SFTP connection" },
-    createWriter: (connection, config) => createSftpWriter(connection, readSftpWriterOptions(config)),
-    readTemplates: ({ text }) => ({
-      target: text("path") || "{{source.name}}",
-      attributes: { doneFile: text("doneFile") },
-    }),
+  RED.nodes.registerType("delivery-sftp-writer", function construct(this: Node, config: WriterNodeDef) {
+    RED.nodes.createNode(this, config);
+    runWriter<SftpConnection>(RED, this, config, {
+      connection: { type: "delivery-sftp-connection", label: "SFTP connection" },
+      createWriter: (connection) => createSftpWriter(connection, readSftpWriterOptions(config)),
+      readTemplates: ({ text }) => ({
+        target: text("path") || "{{source.name}}",
+        attributes: { doneFile: text("doneFile") },
+      }),
+    });
   });
 }

@@ -1,4 +1,4 @@
-import type { Node, NodeAPI, NodeDef } from "node-red";
+import type { Node, NodeAPI } from "node-red";
 import { DeliveryError, toDeliveryError } from "../../lib";
 
 export interface Closable {
@@ -6,7 +6,9 @@ export interface Closable {
   close(removed: boolean): void | Promise<void>;
 }
 
-interface ConnectionNode<Connection, Credentials extends object = object> extends Node<Credentials> {
+/** A config node that owns one connection. */
+export interface ConnectionNode<Credentials extends object = object, Connection = Closable>
+  extends Node<Credentials> {
   connection?: Connection;
   problem?: DeliveryError;
   users: number;
@@ -15,38 +17,26 @@ interface ConnectionNode<Connection, Credentials extends object = object> extend
 const longestWaitMs = 12_000;
 
 /**
- * Registers a config node that owns one connection. Settings that make none are kept as the problem that
- * every user of the node then reports.
+ * Gives a config node its connection, until it is closed. Settings that make none are kept as the problem
+ * that every user of the node then reports.
  */
-export function registerConnectionNode<Config extends NodeDef, Credentials extends object>(
-  RED: NodeAPI,
-  type: string,
-  create: (config: Config, credentials: Partial<Credentials>) => Closable,
-  credentials: { [Name in keyof Credentials]: { type: "text" | "password" } },
+export function keepConnection<Credentials extends object>(
+  node: ConnectionNode<Credentials>,
+  create: (credentials: Partial<Credentials>) => Closable,
 ): void {
-  function construct(this: ConnectionNode<Closable, Credentials>, config: Config) {
-    RED.nodes.createNode(this, config);
-    this.users = 0;
-    try {
-      this.connection = create(config, this.credentials ?? {});
-    } catch (error) {
-      this.problem = toDeliveryError(error);
-      this.error(this.problem.message);
-    }
-    this.on("close", (removed: boolean, done: () => void) => {
-      // Node-RED closes all nodes at once; transfers under way still need the connection for a while.
-      whenUnused(this)
-        .then(() => this.connection?.close(removed))
-        .then(done, done);
-    });
+  node.users = 0;
+  try {
+    node.connection = create(node.credentials ?? {});
+  } catch (error) {
+    node.problem = toDeliveryError(error);
+    node.error(node.problem.message);
   }
-  RED.nodes.registerType<ConnectionNode<Closable, Credentials>, Config, object, Credentials>(
-    type,
-    construct,
-    {
-      credentials,
-    },
-  );
+  node.on("close", (removed: boolean, done: () => void) => {
+    // Node-RED closes all nodes at once; transfers under way still need the connection for a while.
+    whenUnused(node)
+      .then(() => node.connection?.close(removed))
+      .then(done, done);
+  });
 }
 
 /**
@@ -63,7 +53,7 @@ export function useConnection<Connection>(
   if (!id) {
     throw new DeliveryError("invalid", `No ${label} is chosen. Open the node and choose or add one.`);
   }
-  const node = RED.nodes.getNode(id) as ConnectionNode<Connection> | null;
+  const node = RED.nodes.getNode(id) as ConnectionNode<object, Connection> | null;
   if (node?.type !== type) {
     throw new DeliveryError("invalid", `The chosen ${label} is missing or disabled. Choose another one.`);
   }

@@ -38,45 +38,43 @@ interface WriterTemplates {
 }
 
 /** What tells one writer node from the others. */
-export interface WriterNodeKind<Config extends WriterNodeDef, Connection> {
-  type: string;
+export interface WriterNodeKind<Connection> {
   /** The config node that it needs, and its name for sentences: `S3 connection`. Some need none. */
   connection?: { type: string; label: string };
   /** @throws DeliveryError `invalid` that lists every problem of the settings */
-  createWriter(connection: Connection, config: Config, engine: Engine): Writer;
+  createWriter(connection: Connection, engine: Engine): Writer;
   readTemplates(templates: TemplateReader): WriterTemplates;
 }
 
-/** Registers a node that delivers each message's content through a writer of the library. */
-export function registerWriterNode<Config extends WriterNodeDef, Connection = undefined>(
+/** Gives a node its life: it delivers each message's content through a writer of the library. */
+export function runWriter<Connection = undefined>(
   RED: NodeAPI,
-  kind: WriterNodeKind<Config, Connection>,
+  node: Node,
+  config: WriterNodeDef,
+  kind: WriterNodeKind<Connection>,
 ): void {
-  RED.nodes.registerType(kind.type, function construct(this: Node, config: Config) {
-    RED.nodes.createNode(this, config);
-    runDeliveries(RED, this, "delivery", config.store, (engine) => {
-      const { connection, release } = connectionOf(RED, config, kind);
-      try {
-        const settings = readSettings(config, kind);
-        const render = (msg: NodeMessage, source: SourceSpec) =>
-          renderDraft(settings, msg, source, templateView(RED, this, msg, source));
-        const takeSource = (msg: NodeMessage) => sourceOf(msg, sealsOf(RED));
-        return createWork(kind.createWriter(connection, config, engine), {
-          ...{ settings, engine, takeSource, render, release },
-        });
-      } catch (error) {
-        release();
-        throw error;
-      }
-    });
+  runDeliveries(RED, node, "delivery", config.store, (engine) => {
+    const { connection, release } = connectionOf(RED, config, kind);
+    try {
+      const settings = readSettings(config, kind);
+      const render = (msg: NodeMessage, source: SourceSpec) =>
+        renderDraft(settings, msg, source, templateView(RED, node, msg, source));
+      const takeSource = (msg: NodeMessage) => sourceOf(msg, sealsOf(RED));
+      return createWork(kind.createWriter(connection, engine), {
+        ...{ settings, engine, takeSource, render, release },
+      });
+    } catch (error) {
+      release();
+      throw error;
+    }
   });
 }
 
 /** @throws DeliveryError `invalid` when the kind needs one and it cannot be had */
-function connectionOf<Config extends WriterNodeDef, Connection>(
+function connectionOf<Connection>(
   RED: NodeAPI,
-  config: Config,
-  kind: WriterNodeKind<Config, Connection>,
+  config: WriterNodeDef,
+  kind: WriterNodeKind<Connection>,
 ): { connection: Connection; release: () => void } {
   // A kind without one is of a writer that does not look at it.
   if (!kind.connection) return { connection: undefined as Connection, release: () => {} };
@@ -94,9 +92,9 @@ interface Settings {
   metadata: Record<string, string>;
 }
 
-function readSettings<Config extends WriterNodeDef>(
-  config: Config,
-  { readTemplates }: Pick<WriterNodeKind<Config, never>, "readTemplates">,
+function readSettings(
+  config: WriterNodeDef,
+  { readTemplates }: Pick<WriterNodeKind<never>, "readTemplates">,
 ): Settings {
   return readOptions("Writer", config, (options) => {
     const reader = templateReader(options, config);

@@ -1,6 +1,6 @@
 import type { NodeAPI, NodeDef } from "node-red";
 import { createSmtpConnection, inUnit, readSmtpConnectionOptions } from "../../lib";
-import { registerConnectionNode } from "../shared/connection-node";
+import { type ConnectionNode, keepConnection } from "../shared/connection-node";
 import { msPerSecond } from "../shared/units";
 
 interface Config extends NodeDef {
@@ -13,17 +13,20 @@ interface Credentials {
 }
 
 export default function register(RED: NodeAPI): void {
-  registerConnectionNode<Config, Credentials>(
-    RED,
+  RED.nodes.registerType(
     "delivery-smtp-connection",
-    (config, credentials) =>
-      createSmtpConnection(
-        readSmtpConnectionOptions({
-          ...config,
-          ...credentials,
-          connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
-        }),
-      ),
-    { user: { type: "text" }, password: { type: "password" } },
+    function construct(this: ConnectionNode<Credentials>, config: Config) {
+      RED.nodes.createNode(this, config);
+      keepConnection(this, (credentials) =>
+        createSmtpConnection(
+          readSmtpConnectionOptions({
+            ...config,
+            ...credentials,
+            connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
+          }),
+        ),
+      );
+    },
+    { credentials: { user: { type: "text" }, password: { type: "password" } } },
   );
 }

@@ -19,7 +19,7 @@ interface Verb {
   only: string;
 }
 
-const verbs: Readonly<Record<string, Verb>> = {
+const verbs = {
   retry: {
     act: ({ store }, { id }) => store.retryNow(id),
     only: "Only what waits, or has failed in an attempt and nobody has decided on, can be retried.",
@@ -29,7 +29,7 @@ const verbs: Readonly<Record<string, Verb>> = {
     act: ({ store, spool }, { id }) => sendAgain(store, { id, spool }),
     only: "Only what has ended can be sent again.",
   },
-};
+} satisfies Readonly<Record<string, Verb>>;
 
 /** HTTP statuses: https://www.rfc-editor.org/rfc/rfc9110#name-status-codes */
 const statusByKind: Partial<Record<DeliveryError["kind"], number>> = {
@@ -43,28 +43,27 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 type Respond = { status(code: number): { json(body: object): void } };
 
-/** Lets operators look at deliveries and decide on them, over Node-RED's admin API. */
-export function serveDeliveries(RED: NodeAPI): void {
-  const { httpAdmin, auth } = RED;
-  const answer = async (response: Respond, work: () => Promise<object>) => {
-    try {
-      response.status(200).json(await work());
-    } catch (thrown) {
-      const { kind, code, message } = toDeliveryError(thrown);
-      const status = code === unknownDelivery ? 404 : (statusByKind[kind] ?? 500);
-      response.status(status).json({ kind, error: message });
-    }
-  };
-  httpAdmin.get(
-    "/delivery-store/deliveries",
-    auth.needsPermission("delivery-store.read"),
-    (request, response) => answer(response, () => listed(RED, request.query)),
-  );
-  for (const [name, verb] of Object.entries(verbs)) {
-    const route = `/delivery-store/deliveries/:id/${name}`;
-    httpAdmin.post(route, auth.needsPermission("delivery-store.write"), (request, response) =>
-      answer(response, () => done(RED, verb, String(request.params.id))),
-    );
+/** Answers with a page of deliveries. */
+export function listDeliveries(RED: NodeAPI, response: Respond, query: { state?: unknown }): Promise<void> {
+  return answer(response, () => listed(RED, query));
+}
+
+/** Does what an operator asks for, and answers with what the delivery is then. */
+export function decideOnDelivery(
+  RED: NodeAPI,
+  response: Respond,
+  { verb, id }: { verb: keyof typeof verbs; id: string },
+): Promise<void> {
+  return answer(response, () => done(RED, verbs[verb], id));
+}
+
+async function answer(response: Respond, work: () => Promise<object>): Promise<void> {
+  try {
+    response.status(200).json(await work());
+  } catch (thrown) {
+    const { kind, code, message } = toDeliveryError(thrown);
+    const status = code === unknownDelivery ? 404 : (statusByKind[kind] ?? 500);
+    response.status(status).json({ kind, error: message });
   }
 }
 

@@ -1,9 +1,9 @@
 import type { NodeAPI, NodeDef } from "node-red";
 import { inUnit } from "../../lib";
-import { registerConnectionNode } from "../shared/connection-node";
+import { type ConnectionNode, keepConnection } from "../shared/connection-node";
 import { closeEngineOfStore, engineOfStore, limitsOf } from "../shared/engine";
 import { msPerSecond } from "../shared/units";
-import { serveDeliveries } from "./routes";
+import { decideOnDelivery, listDeliveries } from "./routes";
 import { createEngine, readSettings } from "./settings";
 
 interface Config extends NodeDef {
@@ -16,25 +16,45 @@ interface Credentials {
   password: string;
 }
 
+/** What operators may do with a delivery. */
+const verbs = ["retry", "cancel", "send-again"] as const;
+
 export default function register(RED: NodeAPI): void {
   serveDeliveries(RED);
-  registerConnectionNode<Config, Credentials>(
-    RED,
+  RED.nodes.registerType(
     "delivery-store",
-    (config, credentials) => {
-      const settings = readSettings({
-        ...config,
-        ...credentials,
-        connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
-        leaseMs: inUnit("leaseSeconds", config.leaseSeconds, msPerSecond),
+    function construct(this: ConnectionNode<Credentials>, config: Config) {
+      RED.nodes.createNode(this, config);
+      keepConnection(this, (credentials) => {
+        const settings = readSettings({
+          ...config,
+          ...credentials,
+          connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
+          leaseMs: inUnit("leaseSeconds", config.leaseSeconds, msPerSecond),
+        });
+        const engine = engineOfStore(RED, config.id, JSON.stringify(settings), (own) =>
+          createEngine(settings, { own, limits: limitsOf(RED), onNotice: RED.log.warn }),
+        );
+        // A deploy closes the node; its deliveries are there afterwards, also those in memory.
+        const close = (removed: boolean) => (removed ? closeEngineOfStore(RED, config.id) : undefined);
+        return { ...engine, close };
       });
-      const engine = engineOfStore(RED, config.id, JSON.stringify(settings), (own) =>
-        createEngine(settings, { own, limits: limitsOf(RED), onNotice: RED.log.warn }),
-      );
-      // A deploy closes the node; its deliveries are there afterwards, also those in memory.
-      const close = (removed: boolean) => (removed ? closeEngineOfStore(RED, config.id) : undefined);
-      return { ...engine, close };
     },
-    { user: { type: "text" }, password: { type: "password" } },
+    { credentials: { user: { type: "text" }, password: { type: "password" } } },
   );
+}
+
+/** Lets operators look at deliveries and decide on them, over Node-RED's admin API. */
+function serveDeliveries(RED: NodeAPI): void {
+  const { httpAdmin, auth } = RED;
+  const mayRead = auth.needsPermission("delivery-store.read");
+  const mayWrite = auth.needsPermission("delivery-store.write");
+  httpAdmin.get("/delivery-store/deliveries", mayRead, ({ query }, response) =>
+    listDeliveries(RED, response, query),
+  );
+  for (const verb of verbs) {
+    httpAdmin.post(`/delivery-store/deliveries/:id/${verb}`, mayWrite, ({ params }, response) =>
+      decideOnDelivery(RED, response, { verb, id: String(params.id) }),
+    );
+  }
 }
