@@ -6,10 +6,12 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
   utimesSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
@@ -40,7 +42,10 @@ function build() {
     process.exitCode = status ?? 1;
     if (status !== 0) return;
     bundleLibrary(join(out, "lib"));
-    for (const node of readdirSync("src/nodes")) copyBesideNode(node, join(out, "nodes", node));
+    for (const node of nodeFolders()) {
+      copyBesideNode(node, join(out, "nodes", node));
+      importOnFirstUse(join(out, "nodes", node, `${node}.js`));
+    }
     utimesSync(out, startedAt, startedAt);
     rmSync("dist", { recursive: true, force: true });
     renameSync(out, "dist");
@@ -49,10 +54,14 @@ function build() {
   }
 }
 
+/** `shared` and the like have no editor half: they are no nodes. */
+function nodeFolders() {
+  return readdirSync("src/nodes").filter((name) => existsSync(join("src/nodes", name, `${name}.html`)));
+}
+
 /**
- * Makes one file of the library: looking up and reading its eighty files took most of the time that
- * loading the nodes adds to a start. What runs in a thread of its own stays a file of its own, beside it.
- * Types stay as they are.
+ * Makes one file of the library: looking up and reading its many files took most of the time that loading
+ * it takes. What runs in a thread of its own stays a file of its own, beside it. Types stay as they are.
  */
 function bundleLibrary(to) {
   for (const name of readdirSync(to, { recursive: true, encoding: "utf8" })) {
@@ -69,13 +78,35 @@ function bundleLibrary(to) {
   });
 }
 
-/** `shared` and the like have no editor half: they are no nodes. */
 function copyBesideNode(node, to) {
   const from = join("src/nodes", node);
-  if (!existsSync(join(from, `${node}.html`))) return;
   mkdirSync(to, { recursive: true });
   cpSync(join(from, `${node}.html`), join(to, `${node}.html`));
   cpSync(join(from, "locales"), join(to, "locales"), { recursive: true });
   const icon = join("icons", `${node}.svg`);
   if (existsSync(icon)) cpSync(icon, join(to, "icons", `${node}.svg`));
+}
+
+/**
+ * Node-RED loads the file of every type when it starts, also of those that no flow uses. This has the file
+ * load what it imports when it first uses something of it, which is when the first node is made. All of it
+ * at once: nothing is left to be looked for on the disk while there are messages.
+ * Of an import the compiler makes `const lib_1 = require("../../lib");`, and of its uses `lib_1.a`.
+ */
+function importOnFirstUse(file) {
+  const imports = [];
+  const code = readFileSync(file, "utf8").replace(
+    /^const (\w+) = require\("(\.[^"]+)"\);$/gm,
+    (_line, name, path) => {
+      imports.push(`${name}: require("${path}")`);
+      return `const ${name} = new Proxy({}, { get: (_, key) => loadImports().${name}[key] });`;
+    },
+  );
+  const load = `function loadImports() {
+    return loadImports.loaded ??= {
+        ${imports.join(",\n        ")},
+    };
+}
+`;
+  writeFileSync(file, code + load);
 }
