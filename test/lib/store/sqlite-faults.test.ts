@@ -148,6 +148,30 @@ test("a file that somebody removes is written again, with all that was in it", a
   expect(await idsOf(open())).toEqual([before.delivery.id, after.delivery.id]);
 });
 
+test("a file that is removed with its folder is written again, with all that was in it", async () => {
+  const store = open();
+  const before = await store.accept(draftOf());
+  rmSync(path.dirname(file), { recursive: true });
+  const after = await store.accept(draftOf());
+  expect(notices).toEqual([expect.stringContaining("has removed the delivery store")]);
+  expect(statSync(path.dirname(file)).mode & 0o777).toBe(0o700);
+  await store.close();
+  expect(readdirSync(path.dirname(file))).toEqual([path.basename(file)]);
+  expect(await idsOf(open())).toEqual([before.delivery.id, after.delivery.id]);
+});
+
+test("a removed file that cannot be written again yet loses nothing until it can", async () => {
+  const store = open();
+  const before = await store.accept(draftOf());
+  rmSync(path.dirname(file), { recursive: true });
+  writeFileSync(path.dirname(file), "in the way");
+  for (let n = 0; n < 2; n++) expect((await failureOf(store.accept(draftOf()))).kind).toBe("local");
+  rmSync(path.dirname(file));
+  const after = await store.accept(draftOf());
+  await store.close();
+  expect(await idsOf(open())).toEqual([before.delivery.id, after.delivery.id]);
+});
+
 test.each([
   ["an empty one", "", /has put another file in the place/],
   ["no SQLite file", "This is a text. ".repeat(1_000), /is damaged. It was set aside as/],

@@ -102,7 +102,7 @@ export function openSqliteDatabase(
     } else {
       if ("again" in answer) from.unshift(...parts);
       else for (const part of parts) settlePart(file, part, answer);
-      restart();
+      if (!("stays" in answer)) restart();
     }
     flush();
   };

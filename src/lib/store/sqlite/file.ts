@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { openSqlite, type SqliteDriver } from "./driver";
 
@@ -7,6 +7,7 @@ export interface OpenFile {
   /**
    * Whether there is another file in its place, which must be opened instead. When somebody has removed
    * it, its content is written to a new one first.
+   * @throws Error when that cannot be done: until it can, the content is nowhere but here
    */
   isReplaced(): boolean;
 }
@@ -20,7 +21,6 @@ const notADatabase = 26;
  * with a notice.
  */
 export function openFile(file: string, notify: (notice: string) => void): OpenFile {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   provide(file);
   let driver: SqliteDriver;
   try {
@@ -43,10 +43,7 @@ export function openFile(file: string, notify: (notice: string) => void): OpenFi
       const found = statSync(file, { throwIfNoEntry: false });
       if (found?.ino === ino) return false;
       // What is in a removed file would be gone with this process.
-      if (!found) {
-        provide(file);
-        driver.exec(`VACUUM INTO ${quoted(file)}`);
-      }
+      if (!found) writeAgain(driver, file);
       notify(
         found
           ? `Somebody has put another file in the place of the delivery store ${file}; it is used from now on.`
@@ -59,7 +56,26 @@ export function openFile(file: string, notify: (notice: string) => void): OpenFi
 
 /** SQLite gives its log the rights of the file, which itself would be readable by all. */
 function provide(file: string): void {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   closeSync(openSync(file, "a", 0o600));
+}
+
+/** It gets its name when it is whole: another one would be taken for the deliveries that there are. */
+function writeAgain(driver: SqliteDriver, file: string): void {
+  const unfinished = `${file}.unfinished`;
+  try {
+    rmSync(unfinished, { force: true });
+    provide(unfinished);
+    driver.exec(`VACUUM INTO ${quoted(unfinished)}`);
+    const written = openSync(unfinished, "r+");
+    fsyncSync(written);
+    closeSync(written);
+    renameSync(unfinished, file);
+  } catch (error) {
+    // A full disk needs the room.
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
 }
 
 function openSound(file: string): SqliteDriver {

@@ -21,10 +21,11 @@ export type Outcome = { rows: Record<string, unknown>[]; changes: number } | { f
 
 /**
  * `outcomes` when the batch is kept, `failure` when nothing of it is, `again` when it was not even tried.
- * After the last two the thread is of no more use: only its end lets go of the file for certain.
+ * After the last two the thread is of no more use: only its end lets go of the file for certain. Unless it
+ * `stays`, as it alone still has what was in the file.
  */
 export type Answer =
   | { id: number; outcomes: Outcome[] }
-  | { id: number; failure: Failure }
+  | { id: number; failure: Failure; stays?: true }
   | { id: number; again: true }
   | { notice: string };

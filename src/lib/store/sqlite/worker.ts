@@ -23,13 +23,25 @@ parentPort?.on("message", (message: Batch | "close") => {
   const { id, statements } = message;
   try {
     opened ??= openFile(file, (notice) => answer({ notice }));
-    if (opened.isReplaced()) answer({ id, again: true });
+    const replaced = isReplaced(opened, id);
+    if (replaced === undefined) return;
+    if (replaced) answer({ id, again: true });
     else answer({ id, outcomes: commit(opened, statements) });
     idle = setTimeout(tidy, idleMs);
   } catch (error) {
     answer({ id, failure: failureOf(error) });
   }
 });
+
+/** Undefined when what somebody has removed cannot be written again: this thread then must not end. */
+function isReplaced(file: OpenFile, id: number): boolean | undefined {
+  try {
+    return file.isReplaced();
+  } catch (error) {
+    answer({ id, failure: failureOf(error), stays: true });
+    return undefined;
+  }
+}
 
 function tidy(): void {
   try {
