@@ -1,7 +1,12 @@
 import type { DeliveryStore, Lease } from "../store/delivery-store";
 
+/** Of what is left of a lease, how much is used: whoever stops needs the rest for letting go. */
+const usedShare = 11 / 12;
+
 /**
- * Extends a lease for as long as the work takes. Who loses it must stop: somebody else does the work.
+ * Extends a lease for as long as the work takes. Who loses it must stop: somebody else does the work. While
+ * the store does not answer, it cannot be known whether somebody has taken over: when the lease is nearly
+ * over it must be assumed, before two do the same work.
  * @returns the way to stop extending
  */
 export function keepLease(
@@ -9,28 +14,44 @@ export function keepLease(
   lease: Lease,
   { lost, report }: { lost: () => void; report: (error: unknown) => void },
 ): () => void {
-  let { expiresAt } = lease;
-  if (expiresAt === Infinity) return () => {};
-  const stop = () => clearInterval(timer);
-  const timer = setInterval(
-    () => {
-      store.extend(lease).then(
-        (extended) => {
-          if (extended) {
-            expiresAt = extended.expiresAt;
-            return;
-          }
-          stop();
-          lost();
-        },
-        (error: unknown) => {
-          report(error);
-          // It cannot be known whether somebody has taken over: then it must be assumed.
-          if (Date.now() >= expiresAt) lost();
-        },
-      );
-    },
-    Math.max(100, (expiresAt - Date.now()) / 3),
-  );
+  if (lease.expiresAt === Infinity) return () => {};
+  const leaseMs = Math.max(300, lease.expiresAt - Date.now());
+  let over = false;
+  let next: NodeJS.Timeout | undefined;
+  let end: NodeJS.Timeout | undefined;
+  const stop = () => {
+    over = true;
+    clearTimeout(next);
+    clearTimeout(end);
+  };
+  const lose = () => {
+    stop();
+    lost();
+  };
+  // By a timer: the machine's clock may be set meanwhile, and after a standstill timers come first.
+  const holdUntil = (expiresAt: number) => {
+    clearTimeout(end);
+    end = setTimeout(lose, Math.min(leaseMs, expiresAt - Date.now()) * usedShare);
+  };
+  const extendIn = (ms: number) => {
+    next = setTimeout(extend, ms);
+  };
+  const extend = () => {
+    store.extend(lease).then(
+      (extended) => {
+        if (over) return;
+        if (!extended) return lose();
+        holdUntil(extended.expiresAt);
+        extendIn(leaseMs / 3);
+      },
+      (error: unknown) => {
+        if (over) return;
+        report(error);
+        extendIn(leaseMs / 12);
+      },
+    );
+  };
+  holdUntil(lease.expiresAt);
+  extendIn(leaseMs / 3);
   return stop;
 }

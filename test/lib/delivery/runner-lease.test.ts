@@ -65,7 +65,7 @@ describe("leases that end", () => {
     expect([announced, problems]).toEqual([[], []]);
   });
 
-  test("a store that cannot be asked is taken for a lost lease only when the time is over", async () => {
+  test("a store that cannot be asked is taken for a lost lease only when the time is nearly over", async () => {
     const inner = createLeasedStore();
     const faulty = breakable(inner);
     const { start, accept } = createBench(inner);
@@ -76,8 +76,19 @@ describe("leases that end", () => {
     faulty.break("extend", 2);
     await pass(2 * leaseMs);
     expect(gate.stopped, "extended in time").toEqual([]);
-    faulty.break("extend", 4);
-    await pass(2 * leaseMs);
+    faulty.break("extend", 100);
+    await pass(leaseMs);
+    expect(gate.stopped).toEqual(["Another process has taken over the delivery."]);
+  });
+
+  test("a store that does not answer at all: the attempt is stopped before the lease ends", async () => {
+    const { start, store, accept } = leased();
+    const gate = watchedGate();
+    start({ attempt: gate.attempt, store: { ...store, extend: () => new Promise(() => {}) } });
+    await accept();
+    await pass((leaseMs * 2) / 3);
+    expect(gate.stopped).toEqual([]);
+    await pass(leaseMs / 3 - 1);
     expect(gate.stopped).toEqual(["Another process has taken over the delivery."]);
   });
 
