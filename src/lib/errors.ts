@@ -188,6 +188,9 @@ export function classifyCommonError(error: unknown, where: string): DeliveryErro
   return undefined;
 }
 
+/** The code of what interrupts a delivery that another process may have begun with. */
+export const takenOverCode = "TAKEN_OVER";
+
 export function interrupted(cause?: unknown): DeliveryError {
   return new DeliveryError("cancelled", "The delivery was interrupted.", { cause });
 }

@@ -111,12 +111,15 @@ export interface WriteRequest {
   readonly attributes: Readonly<Record<string, string>>;
   /** An attempt was begun before, and perhaps nobody heard how it ended: the target may hold its work. */
   readonly repeated?: boolean;
+  /** How many attempts were begun, this one included, whichever process began them. */
+  readonly begun?: number;
 }
 
 export interface AttemptContext {
   /**
    * Aborted on cancel, redeploy and shutdown: what was written so far is then removed. Aborted also at the
-   * attempt's deadline, with a reason of the kind `unavailable`: what can be gone on with may then stay.
+   * attempt's deadline, with a reason of the kind `unavailable`: what can be gone on with may then stay. With
+   * a reason whose code is `TAKEN_OVER` what was written has to stay: another process may be writing there.
    */
   readonly signal: AbortSignal;
   /** Called with the bytes sent since the last call. */

@@ -31,6 +31,7 @@ export function writerAttempt(
       metadata: delivery.metadata,
       attributes: delivery.attributes,
       repeated: delivery.begun > 1,
+      begun: delivery.begun,
     };
     try {
       return await writer.write(source, request, { ...context, signal: deadline.signal });

@@ -1,4 +1,4 @@
-import { DeliveryError, type ErrorRecord, toErrorRecord } from "../errors";
+import { DeliveryError, type ErrorRecord, takenOverCode, toErrorRecord } from "../errors";
 import type { Claim, DeliveryStore, Settlement } from "../store/delivery-store";
 import type { Attempt, Delivery } from "../types";
 
@@ -8,7 +8,9 @@ export const closing = new DeliveryError(
   "cancelled",
   "The delivery was interrupted by a deploy or a shutdown.",
 );
-export const leaseLost = new DeliveryError("cancelled", "Another process has taken over the delivery.");
+export const leaseLost = new DeliveryError("cancelled", "Another process has taken over the delivery.", {
+  code: takenOverCode,
+});
 
 /** What an attempt that threw means for its delivery. */
 export function settleFailure(

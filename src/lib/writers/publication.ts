@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { classifyCommonError, DeliveryError } from "../errors";
+import { classifyCommonError, DeliveryError, takenOverCode } from "../errors";
 import { capitalised } from "../quotation";
 import type { DataSource, SourceReading, WriteRequest } from "../types";
 import { type DigestAlgorithm, type Fingerprint, runningDigests } from "./digests";
@@ -68,17 +68,26 @@ export function publishedBy(
   return [direct && cleanUp === "unknown" ? "perhaps" : "no", undefined];
 }
 
+/** The files that an attempt has left are then another process's, which gives them the same names. */
+export function isTakenOver({ reason }: AbortSignal): boolean {
+  return reason instanceof DeliveryError && reason.code === takenOverCode;
+}
+
 const mostOutcomes = 1000;
 
 /** What a writer remembers of its attempts, so that its own file never counts as somebody else's. */
 export function rememberOutcomes(): Outcomes {
-  const outcomes = new Map<string, Earlier>();
+  const outcomes = new Map<string, Earlier & { begun: number | undefined }>();
   return {
-    of: ({ deliveryId, repeated = false }) =>
-      outcomes.get(deliveryId) ?? { repeated, published: repeated ? "perhaps" : "no" },
-    remember({ deliveryId }, published, leaf) {
+    of({ deliveryId, repeated = false, begun }) {
+      const last = outcomes.get(deliveryId);
+      // Another process has begun an attempt since, of which nothing is known here.
+      const isLast = last?.begun === undefined || begun === undefined || last.begun + 1 === begun;
+      return last && isLast ? last : { repeated, published: repeated ? "perhaps" : "no" };
+    },
+    remember({ deliveryId, begun }, published, leaf) {
       outcomes.delete(deliveryId);
-      outcomes.set(deliveryId, { repeated: true, published, ...(leaf !== undefined && { leaf }) });
+      outcomes.set(deliveryId, { repeated: true, published, begun, ...(leaf !== undefined && { leaf }) });
       const [oldest] = outcomes.keys();
       if (outcomes.size > mostOutcomes && oldest !== undefined) outcomes.delete(oldest);
     },

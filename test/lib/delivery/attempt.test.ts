@@ -91,6 +91,7 @@ describe("a writer's attempt", () => {
         metadata: { title: "T" },
         attributes: { acl: "private" },
         repeated: false,
+        begun: one.begun,
       },
       {
         deliveryId: two.id,
@@ -99,6 +100,7 @@ describe("a writer's attempt", () => {
         metadata: {},
         attributes: {},
         repeated: true,
+        begun: 2,
       },
     ]);
     expect(names).toEqual([

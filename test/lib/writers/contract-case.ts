@@ -13,6 +13,8 @@ export interface WriteOptions {
   deliveryId?: string;
   /** As after a crash: somebody else began an attempt. */
   repeated?: boolean;
+  /** How many attempts were begun, by whomever. */
+  begun?: number;
   attributes?: Record<string, string>;
 }
 
@@ -124,10 +126,11 @@ function createBench(harness: WriterHarness, expected: Set<string>, writers: Wri
 }
 
 function writeRequest(target: string, options: WriteOptions) {
-  const { deliveryId = randomUUID(), repeated = false, attributes = {} } = options;
+  const { deliveryId = randomUUID(), repeated = false, begun, attributes = {} } = options;
   return {
     deliveryId,
     repeated,
+    ...(begun !== undefined && { begun }),
     target,
     contentType: "text/plain",
     metadata: { title: "Contract", "generated-by": "test" },

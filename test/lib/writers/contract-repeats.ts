@@ -1,5 +1,6 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { expect } from "vitest";
+import { leaseLost } from "../../../src/lib/delivery/settlement";
 import type { Receipt } from "../../../src/lib/types";
 import { type ConflictPolicy, conflictPolicies } from "../../../src/lib/writers/target-name";
 import { type SourceBehaviour, sha256Of, type TestSource, testSource } from "../../support/sources";
@@ -16,6 +17,7 @@ export function repeatCases(cases: ContractCases): void {
   for (const conflict of conflictPolicies) ownFileCases(cases, conflict);
   strangerCases(cases);
   rememberedCases(cases);
+  takenOverCases(cases);
 }
 
 /** An attempt that others have begun, by a writer that remembers nothing. */
@@ -121,13 +123,30 @@ function rememberedCases(cases: ContractCases): void {
     const target = bench.name("a.txt");
     const writer = await bench.createWriter({ conflict: "fail" });
     const deliveryId = randomUUID();
-    await bench.writeFails(testSource(content, { failAfterBytes: 5 }), target, { writer, deliveryId });
+    const first = { writer, deliveryId, begun: 1 };
+    await bench.writeFails(testSource(content, { failAfterBytes: 5 }), target, first);
     await bench.harness.put(target, content);
-    const options = { writer, deliveryId, repeated: true };
+    const options = { writer, deliveryId, repeated: true, begun: 2 };
     const error = await bench.writeFails(testSource(content), target, options);
     expect(error).toMatchObject({ kind: "rejected", code: "EEXIST" });
     await bench.expectFile(target, content);
   });
+
+  cases.add(
+    "repeat, fail: the writer saw its attempt fail, and another process has begun one",
+    async (bench) => {
+      const target = bench.name("a.txt");
+      const writer = await bench.createWriter({ conflict: "fail" });
+      const deliveryId = randomUUID();
+      const first = { writer, deliveryId, begun: 1 };
+      await bench.writeFails(testSource(content, { failAfterBytes: 5 }), target, first);
+      // That one was killed before it could tell.
+      await bench.harness.put(target, content);
+      const { receipt } = await repeat(bench, "fail", { writer, deliveryId, begun: 3 });
+      expect(receipt.notes).toEqual([expect.stringMatching(/earlier attempt/)]);
+      await bench.expectFile(target, content);
+    },
+  );
 
   cases.add("repeat, fail: an attempt that came to nothing makes the next no wiser", async (bench) => {
     const target = bench.name("a.txt");
@@ -143,5 +162,32 @@ function rememberedCases(cases: ContractCases): void {
     const { receipt } = await repeat(bench, "fail", options);
     expect(receipt.notes).toEqual([expect.stringMatching(/earlier attempt/)]);
     await bench.expectFile(target, content);
+  });
+}
+
+function takenOverCases(cases: ContractCases): void {
+  cases.add("taken over: what stops leaves the upload of the one that goes on alone", async (bench) => {
+    const target = bench.name("a.bin");
+    const bytes = randomBytes(100_000);
+    const deliveryId = randomUUID();
+    const begin = async (begun: number, behaviour: SourceBehaviour) => {
+      const writer = await bench.createWriter();
+      const controller = new AbortController();
+      const { signal } = controller;
+      let sent = () => {};
+      const sending = new Promise<void>((resolve) => {
+        sent = resolve;
+      });
+      const options = { writer, deliveryId, repeated: begun > 1, begun, signal, onProgress: () => sent() };
+      const result = bench.write(testSource(bytes, behaviour), target, options);
+      await Promise.race([sending, result]);
+      return { controller, result };
+    };
+    const first = await begin(1, { chunkBytes: 5_000, stallAfterBytes: 50_000 });
+    const second = await begin(2, { chunkBytes: 5_000, pauseMs: 50 });
+    first.controller.abort(leaseLost);
+    await expect(first.result).rejects.toMatchObject({ kind: "cancelled" });
+    expect(await second.result).toMatchObject({ outcome: "delivered", sha256: sha256Of(bytes) });
+    await bench.expectFile(target, bytes);
   });
 }

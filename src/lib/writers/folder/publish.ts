@@ -1,7 +1,7 @@
 import { link, rename, rm } from "node:fs/promises";
 import { codeOf, type DeliveryError, interrupted, reworded } from "../../errors";
 import { wantedLeaf } from "../conflict";
-import { fileExists, mostNumbers, tooManyNumbers } from "../publication";
+import { fileExists, isTakenOver, mostNumbers, tooManyNumbers } from "../publication";
 import { numberedName } from "../target-name";
 import { syncFolder } from "./folders";
 import { type Job, locationOf, pathsOf, within } from "./job";
@@ -79,9 +79,10 @@ export async function removeSecondName(job: Job): Promise<void> {
 
 const cleanUpTimeoutMs = 5_000;
 
-/** Removes what a failed attempt left. The signal may be aborted by then. */
+/** Removes what a failed attempt left, unless it is another process's. The signal may be aborted by then. */
 export async function cleanUp(job: Job): Promise<"removed" | "unknown"> {
   if (!job.temporary) return "removed";
+  if (isTakenOver(job.context.signal)) return "unknown";
   const { temporary } = pathsOf(job);
   const patient = {
     options: { ...job.options, idleTimeoutMs: cleanUpTimeoutMs },

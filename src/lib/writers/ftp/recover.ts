@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type DeliveryError, reworded } from "../../errors";
 import type { Receipt } from "../../types";
 import type { Found } from "../conflict";
-import { type CleanUp, lookAgainMs, restingState } from "../publication";
+import { type CleanUp, isTakenOver, lookAgainMs, restingState } from "../publication";
 import { writeCompanions } from "./companion-files";
 import { type Job, pathsOf, receiptOf } from "./job";
 import { move, publish, removeOld } from "./publish";
@@ -77,7 +77,7 @@ export async function lookAndGoOn(session: FtpSession, job: Job): Promise<Receip
 }
 
 /**
- * Removes what a failed attempt left, on a new session.
+ * Removes what a failed attempt left, on a new session, unless it is another process's.
  * @param keep whether the next attempt may go on with what is there
  */
 export async function cleanUp(job: Job, keep: boolean): Promise<CleanUp> {
@@ -85,9 +85,12 @@ export async function cleanUp(job: Job, keep: boolean): Promise<CleanUp> {
   // A final name that the server did not open may still be the old file.
   const begun = !job.published && stage !== "nothing" && !(stage === "asked" && job.direct);
   if (!begun && !job.leftover && job.pending === undefined) return "nothing there";
+  const isOthers = isTakenOver(job.context.signal);
+  if (isOthers && !job.aside) return "unknown";
   const tidy = async (session: FtpSession) => {
     const { folder, upload: path, temporary, final } = pathsOf(session, job);
     if (job.aside) await putBack(session, job);
+    if (isOthers) return "unknown";
     if (job.pending !== undefined) return remove(session, `${folder}/${job.pending}`, true);
     if (keep) {
       const held = await restingState(() => fileState(session, temporary, final), job.source.size ?? 0);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type DeliveryError, reworded } from "../../errors";
 import type { Receipt } from "../../types";
 import type { Found } from "../conflict";
-import { type CleanUp, lookAgainMs, restingState } from "../publication";
+import { type CleanUp, isTakenOver, lookAgainMs, restingState } from "../publication";
 import { writeCompanions } from "./companion-files";
 import { type Job, pathsOf, receiptOf } from "./job";
 import { publish, removeOld } from "./publish";
@@ -98,16 +98,19 @@ async function settleUpload(session: SftpSession, job: Job, path: string): Promi
   return true;
 }
 
-/** Removes what a failed attempt left, on a new session. */
+/** Removes what a failed attempt left, on a new session, unless it is another process's. */
 export async function cleanUp(job: Job): Promise<CleanUp> {
   const { stage } = job.upload;
   // A final name that the server did not open may still be the old file.
   const begun = !job.published && stage !== "nothing" && !(stage === "asked" && job.direct);
   if (!begun && job.pending === undefined) return "nothing there";
+  const isOthers = isTakenOver(job.context.signal);
+  if (isOthers && !job.aside) return "unknown";
   const tidy = async (session: SftpSession): Promise<CleanUp> => {
     const { folder, upload } = pathsOf(session, job);
     const path = job.pending === undefined ? upload : `${folder}/${job.pending}`;
     if (job.aside) await putBack(session, job);
+    if (isOthers) return "unknown";
     let refused = await remove(session, path);
     if (refused && (stage !== "stored" || job.pending !== undefined)) {
       // The server may not have noticed yet that the upload is over, or not have begun with it.
