@@ -30,6 +30,8 @@ export interface RunnerEvents {
   started: [delivery: Delivery];
   progress: [delivery: Delivery, progress: Progress];
   settled: [delivery: Delivery];
+  /** Its attempt is over, and how it ended is for others to say: they have taken it over, or settled it. */
+  lost: [delivery: Delivery];
   /** The runner itself could not do its work; it goes on by itself. */
   problem: [error: DeliveryError];
   /** The store does again what it could not do: give out work, or keep a result. */

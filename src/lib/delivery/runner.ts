@@ -251,8 +251,8 @@ export class DeliveryRunner extends EventEmitter<RunnerEvents> {
     }
     underWay = false;
     const settled = await this.#settle(claim, settlement);
+    this.#tell(() => (settled ? this.emit("settled", settled) : this.emit("lost", delivery)));
     if (!settled) return;
-    this.#tell(() => this.emit("settled", settled));
     if (settlement.state !== "released") await this.#announcer.announce(settled);
   }
 

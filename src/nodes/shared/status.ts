@@ -88,6 +88,10 @@ export function showWork(
     if (delivery.state !== "queued") result = statusOfResult(delivery);
     soon();
   });
+  runner.on("lost", ({ id }) => {
+    sending.delete(id);
+    soon();
+  });
   const stopListening = store.onChange((delivery) => {
     if (delivery.writer.id !== node.id) return;
     // A refused delivery was never sent: the runner has nothing to say about it.
