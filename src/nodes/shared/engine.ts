@@ -101,12 +101,18 @@ export const unknownDelivery = "UNKNOWN_DELIVERY";
  * @throws DeliveryError when none has it, or one that might have it cannot be asked
  */
 export async function holderOf(engines: readonly Engine[], id: string): Promise<Engine> {
-  const asked = await Promise.allSettled(engines.map(({ store }) => store.get(id)));
-  const holder = engines.find((_, at) => asked[at]?.status === "fulfilled" && asked[at].value !== undefined);
-  if (holder) return holder;
-  for (const answer of asked) if (answer.status === "rejected") throw answer.reason;
   const message = "This delivery is not known here (any more), so nothing can be done with it.";
-  throw new DeliveryError("invalid", message, { code: unknownDelivery });
+  const unknown = new DeliveryError("invalid", message, { code: unknownDelivery });
+  const ask = async (engine: Engine) => {
+    if (await engine.store.get(id)) return engine;
+    throw unknown;
+  };
+  try {
+    // A server that does not answer is no reason to wait where another store has it.
+    return await Promise.any(engines.map(ask));
+  } catch (error) {
+    throw (error as AggregateError).errors.find((one) => one !== unknown) ?? unknown;
+  }
 }
 
 /** The engine of a store node: the one that it had before the deploy, unless its settings have changed. */
@@ -197,19 +203,29 @@ function makeTemporaryFolder(): string {
 }
 
 /** Forgets deliveries that ended long ago. */
-async function forgetOld(engines: readonly Engine[], { ageMs, deliveries }: KeepLimits): Promise<void> {
-  for (const { store } of engines) await store.prune({ olderThanMs: ageMs, keep: deliveries });
+export async function forgetOld(
+  engines: readonly Engine[],
+  { ageMs, deliveries }: KeepLimits,
+): Promise<void> {
+  await withEach(engines, ({ store }) => store.prune({ olderThanMs: ageMs, keep: deliveries }));
 }
 
 /** Removes what no delivery needs any more. Some stores have their content in the same spool. */
 export async function cleanSpools(engines: readonly Pick<Engine, "store" | "spool">[]): Promise<void> {
-  for (const spool of new Set(engines.map((engine) => engine.spool))) {
-    await spool.prune(async () => {
+  await withEach(new Set(engines.map((engine) => engine.spool)), (spool) =>
+    spool.prune(async () => {
       const needed = new Map<string, number>();
       for (const engine of engines) if (engine.spool === spool) await addNeeded(engine.store, needed);
       return needed;
-    });
-  }
+    }),
+  );
+}
+
+/** One after the other. What goes wrong with one of them is thrown when all others are done. */
+async function withEach<Part>(parts: Iterable<Part>, work: (part: Part) => Promise<unknown>): Promise<void> {
+  const failures: unknown[] = [];
+  for (const part of parts) await work(part).catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Of what has ended and was told of, the content is there to be sent again, as long as there is room. */
