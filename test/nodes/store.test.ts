@@ -53,6 +53,25 @@ describe("a store in memory", () => {
     expect((await runtime.next("delivered")).delivery).toMatchObject({ id: delivery.id, attempt: 2 });
   });
 
+  test.each([
+    ["the file", {}, { store: "store" }],
+    ["memory", { store: "store" }, {}],
+  ])("what waits in %s goes on when its writer is given another store", async (_title, before, after) => {
+    failStor(1);
+    const flowWith = (settings: Settings) => [
+      ...flow({}).filter(({ id }) => id !== "writer"),
+      ftpWriter({ ...settings, wires: [["delivered"], ["failed", "retry"]] }),
+    ];
+    await runtime.load(flowWith(before), credentialsOf(servers));
+    runtime.send("writer", { payload: "x".repeat(100_000) });
+    const { delivery } = await runtime.next("retrying");
+    await runtime.deploy(flowWith(after));
+    const result = await runtime.next("delivered");
+    expect(result.delivery).toMatchObject({ id: delivery.id, attempt: 2, bytes: 100_000 });
+    runtime.send("writer", { payload: "new" });
+    expect((await runtime.next("delivered")).delivery).toMatchObject({ attempt: 1 });
+  });
+
   test("and one in a file are used side by side, by one retry node", async () => {
     failStor(2);
     const other = ftpWriter({ id: "other", path: "other.txt", wires: [["delivered"], ["retry"]] });

@@ -106,7 +106,7 @@ export function createMemoryBackend(): StoreBackend {
     },
 
     async close() {
-      rows.clear();
+      for (const kept of [rows, idsByKey, queues, countsByQueue]) kept.clear();
       order = [];
     },
   };

@@ -12,14 +12,13 @@ import {
   storeRecoveryMs,
   toDeliveryError,
 } from "../../lib";
-import { takeOverMs } from "../shared/delivery-node";
 import { type Engine, holderOf } from "../shared/engine";
 import { failedRecord } from "../shared/errors";
 import type { KeptMessage } from "../shared/kept-message";
 import { resultMessage } from "../shared/result-message";
 import { createSayOnce } from "../shared/say-once";
 import { lastSegment, statusOf } from "../shared/status";
-import { takenOver, takeOver } from "../shared/taking-over";
+import { takenOver, takeOver, takeOverMs } from "../shared/taking-over";
 
 /** Who asks what becomes of a failed delivery. */
 export interface Caller {

@@ -7,8 +7,8 @@ import {
   startSharedScheduler,
 } from "../../lib";
 import { chooseEngine } from "../shared/choose-engine";
-import { takeOverMs } from "../shared/delivery-node";
 import { schedulesOf } from "../shared/engine";
+import { takeOverMs } from "../shared/taking-over";
 
 /** Where it is kept what a schedule did last and does next. */
 export interface Keeper {

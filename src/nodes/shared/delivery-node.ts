@@ -4,26 +4,26 @@ import {
   type AttemptFunction,
   type DeliveryDraft,
   type DeliveryError,
-  DeliveryRunner,
   describeDelivery,
   toDeliveryError,
 } from "../../lib";
 import { answer } from "./answer";
 import { chooseEngine } from "./choose-engine";
-import type { Engine } from "./engine";
+import { type Engine, enginesOf } from "./engine";
 import type { RecordProperty } from "./errors";
 import { whenFlowsStarted } from "./flows-started";
 import { copyMessage, type KeptMessage, keepMessage } from "./kept-message";
-import { resultMessage } from "./result-message";
-import { registerRunner } from "./runners";
+import { createQueueRunner, type QueueRunner } from "./queue-runner";
 import { createSayOnce } from "./say-once";
 import { showWork, statusOf } from "./status";
-import { takenOver, takeOver } from "./taking-over";
-import { type Caller, type Done, type Send, tellResult } from "./tell-result";
+import { takeOver } from "./taking-over";
+import type { Caller, Done, Send } from "./tell-result";
 
 /** What a writer or a notifier brings along; the rest of a node's life is the same for all. */
 export interface DeliveryWork {
   readonly attempt: AttemptFunction;
+  /** The same for what another engine has kept. By default `attempt` does. */
+  attemptIn?(engine: Engine): AttemptFunction;
   readonly concurrency: number;
   /** What a delivery is told by whose message or template did not make one: the template of its target. */
   readonly targetTemplate?: string;
@@ -45,10 +45,6 @@ interface Drafted {
   refusal?: DeliveryError | undefined;
 }
 
-const closeGraceMs = 5_000;
-/** The next node gets a message a few milliseconds later; a writer or a notify node then begins to keep it. */
-export const takeOverMs = 1_000;
-
 /**
  * Gives a node with the outputs *succeeded* and *failed* its life: accept, run, announce, close.
  * @param property where the record goes: `delivery` or `notification`
@@ -65,29 +61,30 @@ export function runDeliveries(
   const { engine, problem: storeProblem, release } = chooseEngine(RED, storeId);
   const callers = new Map<string, Caller>();
   const { work, problem } = storeProblem ? { problem: storeProblem } : tryTo(() => createWork(engine));
-  const runner = new DeliveryRunner({
-    queue: node.id,
-    store: engine.store,
-    attempt: work?.attempt ?? (() => Promise.reject(problem)),
-    concurrency: work?.concurrency ?? 1,
-    settleMs: takeOverMs,
-    takenOver,
-    announce: async (delivery) => {
-      const { live } = callers.get(delivery.id) ?? {};
-      const message = await resultMessage(node, engine.spool, delivery, { property, live });
-      tellResult({ node, caller: takeCaller(callers, delivery), delivery, message });
-    },
-  });
-  const unregister = registerRunner(engine.store, node.id, runner);
+  const run = (from: Engine, attempt: AttemptFunction, concurrency: number) => {
+    const abandon = (id: string) => work?.abandon?.(id);
+    return createQueueRunner({ node, engine: from, property, attempt, concurrency, callers, abandon });
+  };
+  const attempt = work?.attempt ?? (() => Promise.reject(problem));
+  const queue = run(engine, attempt, work?.concurrency ?? 1);
+  const { runner } = queue;
   const problems = createSayOnce((sentence) => node.error(sentence));
   runner.on("problem", ({ message }) => problems.say(message));
   runner.on("recovered", () => problems.forget() && node.log("The delivery store works again."));
   const shown = showWork(node, runner, engine.store, problem && statusOf.problem(problem.message));
-  const stopAbandoning = engine.store.onChange(({ id, writer, state }) => {
-    if (writer.id === node.id && (state === "gave-up" || state === "cancelled")) void work?.abandon?.(id);
-  });
+  /** Of what the node has in stores that it used before. */
+  const leftBehind: QueueRunner[] = [];
   // Without settings that work, what waits in the queue is left waiting for the next deploy.
-  const callOff = whenFlowsStarted(RED, () => work && runner.start());
+  const callOff = whenFlowsStarted(RED, () => {
+    if (!work) return;
+    runner.start();
+    for (const other of enginesOf(RED)) {
+      // Who shares a store with others has it from them: it may be theirs, although the node has the same id.
+      if (other === engine || other.store.lookEveryMs !== undefined) continue;
+      leftBehind.push(run(other, work.attemptIn?.(other) ?? attempt, 1));
+    }
+    for (const before of leftBehind) before.runner.start();
+  });
 
   /** Those that came before are accepted before, however long their files take to be looked at. */
   let earlier: Promise<void> = Promise.resolve();
@@ -148,10 +145,7 @@ export function runDeliveries(
   node.on("close", (_removed: boolean, done: () => void) => {
     callOff();
     shown.stop();
-    stopAbandoning();
-    unregister();
-    runner
-      .close({ graceMs: closeGraceMs })
+    Promise.all([queue, ...leftBehind].map((one) => one.close()))
       .then(() => work?.close())
       .finally(release)
       .then(done, done);
@@ -165,12 +159,6 @@ const emptyDraft = {
   metadata: {},
   attributes: {},
 };
-
-function takeCaller(callers: Map<string, Caller>, { id }: { id: string }): Caller | undefined {
-  const caller = callers.get(id);
-  callers.delete(id);
-  return caller;
-}
 
 function tryTo(create: () => DeliveryWork): { work?: DeliveryWork; problem?: DeliveryError } {
   try {

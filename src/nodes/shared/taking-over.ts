@@ -1,6 +1,9 @@
 import type { NodeMessage } from "node-red";
 import type { Delivery } from "../../lib";
 
+/** The next node gets a message a few milliseconds later; a writer or a notify node then begins to keep it. */
+export const takeOverMs = 1_000;
+
 /** What is just being taken over, by the id of the delivery that the message tells of. */
 const underWay = new Map<string, Set<Promise<unknown>>>();
 

@@ -121,6 +121,7 @@ function createWork(writer: Writer, parts: WorkParts): DeliveryWork {
   const { settings, engine, takeSource, render, release } = parts;
   return {
     attempt: writerAttempt(writer, engine),
+    attemptIn: (other) => writerAttempt(writer, other),
     concurrency: settings.concurrency,
     targetTemplate: settings.templates.target,
     async draft(msg) {
