@@ -132,6 +132,28 @@ for (const { name, tool, program, start } of benches) {
       expect(ids.sort()).toEqual(drafts.map(({ id }) => id).sort());
     });
 
+    test("a delivery that has no ticket has its turn although the queue never is empty", async () => {
+      const queue = writerOf("busy");
+      const { delivery } = await open().accept(draftOf(queue));
+      await bench.forget(options);
+      const store = open();
+      const claimed: string[] = [];
+      for (let n = 0; n < 10; n++) {
+        for (let more = 0; more < 2; more++) await store.accept(draftOf(queue));
+        for (const claim of await store.claim("busy", "owner", 1)) {
+          claimed.push(claim.delivery.id);
+          await store.settle(claim, { state: "delivered", attempt, receipt });
+        }
+      }
+      expect(claimed).toContain(delivery.id);
+      expect(new Set(claimed).size).toBe(10);
+      // Whoever was claimed without its ticket leaves none behind.
+      const rest = await store.claim("busy", "owner", 99);
+      expect(rest).toHaveLength(11);
+      const jobs = connect().forQueue("busy");
+      expect(await jobs.getCounts(["waiting", "delayed", "active"])).toEqual([0, 0, 11]);
+    });
+
     test("a delivery whose process dies again and again is never failed by BullMQ", async () => {
       const jobs = connect();
       const processes = () => createTickets(jobs, { leaseMs: 30_000 });

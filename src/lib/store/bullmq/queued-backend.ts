@@ -11,7 +11,8 @@ export interface QueuedBackendContext {
 /**
  * Has BullMQ hand out what records say can be taken: each process draws tickets of its own instead of
  * racing the others for the same rows. Records alone decide; a ticket only says where to look. So whatever
- * is lost between the two, by a crash or by a server, is found in the records when no ticket is left.
+ * is lost between the two, by a crash or by a server, is found in the records when no ticket is left, and
+ * else by a look at them now and then.
  */
 export function createQueuedBackend(
   records: StoreBackend,
@@ -105,19 +106,20 @@ export function createQueuedBackend(
     },
     async claimable(queue, nowMs, limit) {
       if (limit <= 0) return [];
-      await attempt(() => tickets.recover(queue));
-      const rows: StoreRow[] = [];
-      while (rows.length < limit) {
+      const looked = await attempt(() => tickets.recover(queue));
+      const rows = new Map<string, StoreRow>();
+      const add = (some: readonly StoreRow[]) => {
+        for (const row of some) if (rows.size < limit) rows.set(row.id, row);
+      };
+      // In a queue that never is empty, one without a ticket would wait for ever. It is the oldest in the end.
+      if (looked) add(await records.claimable(queue, nowMs, 1));
+      while (rows.size < limit) {
         const row = await drawRow(queue, nowMs);
         if (!row) break;
-        rows.push(row);
+        add([row]);
       }
-      if (rows.length < limit) {
-        const known = new Set(rows.map(({ id }) => id));
-        const ticketless = await records.claimable(queue, nowMs, limit);
-        rows.push(...ticketless.filter(({ id }) => !known.has(id)).slice(0, limit - rows.length));
-      }
-      return rows.sort((one, other) => (one.claimableAt ?? 0) - (other.claimableAt ?? 0));
+      if (rows.size < limit) add(await records.claimable(queue, nowMs, limit));
+      return [...rows.values()].sort((one, other) => (one.claimableAt ?? 0) - (other.claimableAt ?? 0));
     },
     async close() {
       await Promise.all([tickets.close(), records.close()]);

@@ -17,8 +17,11 @@ export interface Tickets {
   giveBack(queue: string, id: string, inMs: number): Promise<void>;
   /** A drawn ticket is not needed any more. */
   drop(queue: string, id: string): Promise<void>;
-  /** Puts back what was drawn by processes of which nothing was heard for a lease. Not more often than useful. */
-  recover(queue: string): Promise<void>;
+  /**
+   * Puts back what was drawn by processes of which nothing was heard for a lease. Not more often than useful:
+   * returns whether it was time for that.
+   */
+  recover(queue: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -83,9 +86,10 @@ export function createTickets(root: IQueueBackend, { leaseMs }: { leaseMs: numbe
     },
     async recover(queue) {
       const nowMs = performance.now();
-      if (nowMs - (lookedAt.get(queue) ?? -Infinity) < stalledIntervalMs) return;
+      if (nowMs - (lookedAt.get(queue) ?? -Infinity) < stalledIntervalMs) return false;
       lookedAt.set(queue, nowMs);
       await of(queue).moveStalledJobsToWait();
+      return true;
     },
     async close() {
       // A server that has gone silent does not say goodbye either.
