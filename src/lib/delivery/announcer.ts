@@ -1,5 +1,6 @@
 import type { DeliveryFilter, DeliveryStore } from "../store/delivery-store";
 import type { Delivery } from "../types";
+import { atMost } from "./at-most";
 import { storeRecoveryMs } from "./settlement";
 
 export interface AnnouncerOptions {
@@ -32,8 +33,9 @@ export interface Announcer {
 
 /** How far the announcement of a delivery's version has come. */
 interface Telling {
-  readonly version: number;
-  state: "telling" | "failed" | "told" | "noted";
+  version: number;
+  /** `held`: it was told, and whoever was told is taking it over. */
+  state: "telling" | "failed" | "told" | "held" | "noted";
 }
 
 /** Before what could not be told is told again: twice as long each time. */
@@ -41,6 +43,8 @@ const longestPauseMs = 60_000;
 
 /** Results that nobody has announced for so long are left over: whoever had them was closed or killed. */
 export const leftOverMs = 60_000;
+/** Well before others would think that. */
+const holdEveryMs = leftOverMs / 3;
 /** The time is waited in so many parts: while the event loop is blocked, nobody can take anything over. */
 const settleParts = 10;
 
@@ -71,12 +75,48 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     forget(delivery, telling);
   };
 
+  /**
+   * Resolves when nobody is taking it over any more. Where other processes look, too, they hear now and then
+   * that somebody still is: they would tell it.
+   * @returns it as it then is, or undefined when somebody has decided on it meanwhile
+   */
+  const hold = async (told: Delivery, telling: Telling): Promise<Delivery | undefined> => {
+    let over = false;
+    const taking = takenOver(told).finally(() => {
+      over = true;
+    });
+    telling.state = "held";
+    for (let held = told; ; ) {
+      await (store.lookEveryMs === undefined ? taking : atMost(holdEveryMs, taking));
+      if (over) return held;
+      // Those who listen hear of the change before it is known here.
+      telling.version = held.version + 1;
+      const again = await store.takeAnnouncement(held.id, held.version).catch((error: unknown) => {
+        report(error);
+        return held;
+      });
+      if (!again) return undefined;
+      held = again;
+      telling.version = held.version;
+    }
+  };
+
   const noteAfter = (delivery: Delivery, telling: Telling, partMs: number, parts = settleParts): void => {
-    const noting = () => takenOver(delivery).then(() => note(delivery, telling));
+    let current = delivery;
+    const noting = async () => {
+      const held = await hold(current, telling);
+      if (!held) {
+        telling.state = "noted";
+        forget(current, telling);
+        return;
+      }
+      current = held;
+      await note(current, telling);
+    };
     const timer = setTimeout(() => {
       later.delete(timer);
       if (parts > 1) noteAfter(delivery, telling, partMs, parts - 1);
-      else void track(noting().catch((error) => notNoted(delivery, telling, error)));
+      else void track(noting().catch((error) => notNoted(current, telling, error)));
     }, partMs);
     later.set(timer, noting);
   };

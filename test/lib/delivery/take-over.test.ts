@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createLeaseStore } from "../../../src/lib/store/lease-store";
+import { createMemoryBackend } from "../../../src/lib/store/memory";
 import { createBench, told } from "./runner-bench";
 
 let finish: () => void;
@@ -49,6 +51,30 @@ test("should the process die before that, the next one tells it again", async ()
   start();
   await pass(1_000);
   expect(told(announced)).toEqual([`${id} delivered`, `${id} delivered`]);
+});
+
+test("other processes do not tell it meanwhile, as long as this one lives", async () => {
+  const store = createLeaseStore(createMemoryBackend(), { leaseMs: 30_000, lookEveryMs: 2_000 });
+  const bench = createBench(store);
+  const takenOver = vi.fn(() => finished);
+  let alive = true;
+  const takeAnnouncement: typeof store.takeAnnouncement = (id, version) =>
+    alive ? store.takeAnnouncement(id, version) : new Promise(() => {});
+  bench.start({ store: { ...store, takeAnnouncement }, settleMs: 1_000, takenOver });
+  const { id } = await bench.accept();
+  await pass(100);
+  bench.start({ settleMs: 1_000, takenOver });
+  await pass(10 * 60_000);
+  expect(told(bench.announced)).toEqual([`${id} delivered`]);
+  expect(await store.get(id)).toMatchObject({ state: "delivered", announced: false });
+  // Once it does not, another one does.
+  alive = false;
+  await pass(3 * 60_000);
+  expect(told(bench.announced)).toEqual([`${id} delivered`, `${id} delivered`]);
+  finish();
+  await pass(1_000);
+  expect(await store.get(id)).toMatchObject({ announced: true });
+  expect(vi.getTimerCount()).toBe(2);
 });
 
 test("while nothing else can run, nobody's time to begin passes", async () => {
