@@ -100,6 +100,16 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
     return attending;
   };
 
+  /** A deploy may have closed stores that this node has outlived. */
+  const letGo = (engines: Engine[]) => {
+    for (const [engine, { announcer, stopListening }] of attended) {
+      if (engines.includes(engine)) continue;
+      attended.delete(engine);
+      stopListening();
+      void announcer.close();
+    }
+  };
+
   const announceLeftOver = (engines: Engine[]) => {
     for (const engine of engines) void attend(engine).announcer.announceLeftOver();
   };
@@ -162,7 +172,9 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
       announceLeftOver(enginesOf());
       // Other processes may end at any time.
       timer = setInterval(() => {
-        announceLeftOver(enginesOf().filter(({ store }) => store.lookEveryMs !== undefined));
+        const engines = enginesOf();
+        letGo(engines);
+        announceLeftOver(engines.filter(({ store }) => store.lookEveryMs !== undefined));
       }, leftOverMs);
     },
     async close() {
