@@ -109,9 +109,10 @@ export interface WriteRequest {
   readonly metadata: Readonly<Record<string, string>>;
   /** Further values that this kind of writer knows, such as S3's `cacheControl`. */
   readonly attributes: Readonly<Record<string, string>>;
-  /** An attempt was begun before, and perhaps nobody heard how it ended: the target may hold its work. */
-  readonly repeated?: boolean;
-  /** How many attempts were begun, this one included, whichever process began them. */
+  /**
+   * How many attempts were begun, this one included, by whichever process: perhaps nobody heard how an earlier
+   * one ended, and the target may hold its work. 1 by default.
+   */
   readonly begun?: number;
 }
 

@@ -161,7 +161,8 @@ test("Ctrl+C ends the demo: no process and no file is left", async () => {
   // Whoever plays sees what becomes of it, too.
   const button = flows.find(({ name }) => name === "send it now");
   await fetch(`${url}/inject/${button?.id}`, { method: "POST" });
-  const own = /appears here:[^]*✔ delivered {2}s3:.*\n.*read back: identical\n[^]*✉ mail {7}to operations@/;
+  const own =
+    /appears here:[\s\S]*✔ delivered {2}s3:.*\n.*read back: identical\n[\s\S]*✉ mail {7}to operations@/;
   await waitUntil(() => own.test(demo.output()), 30_000);
 
   process.kill(-group, "SIGINT");

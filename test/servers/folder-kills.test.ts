@@ -26,9 +26,9 @@ beforeEach(async () => {
 });
 
 /** Delivers `a.txt` in a process of its own. `before` is what starts it. */
-async function deliver(conflict: string, repeated: boolean, before: readonly string[] = []) {
+async function deliver(conflict: string, begun: number, before: readonly string[] = []) {
   const options = { root, conflict, checksumFile: "md5" };
-  const request = { repeated, attributes: { doneFile: "a.txt.done" } };
+  const request = { begun, attributes: { doneFile: "a.txt.done" } };
   const child = [process.execPath, "--require", "tsx/cjs", join(__dirname, "folder-child.ts")];
   const parameters = [JSON.stringify(options), "a.txt", content, JSON.stringify(request)];
   const [command = "", ...rest] = [...before, ...child, ...parameters];
@@ -66,12 +66,12 @@ const moments = [
 
 describe.runIf(available).each(conflictPolicies)("killed, %s", (conflict) => {
   test.each(moments)("%s: the next process adds what is missing", async (_title, calls, leaf) => {
-    await expect(deliver(conflict, false, killedAt(calls, leaf))).rejects.toThrow();
+    await expect(deliver(conflict, 1, killedAt(calls, leaf))).rejects.toThrow();
     const before = Object.keys(await files());
     expect(before).toContain("a.txt");
     expect(before).not.toContain("a.txt.done");
     const { ino } = await stat(join(root, "a.txt"));
-    expect(await deliver(conflict, true)).toMatchObject({
+    expect(await deliver(conflict, 2)).toMatchObject({
       outcome: "delivered",
       notes: [expect.stringMatching(/^An earlier attempt had delivered it/)],
     });
@@ -83,9 +83,9 @@ describe.runIf(available).each(conflictPolicies)("killed, %s", (conflict) => {
 describe.runIf(available).each(["fail", "keep-both"])("killed, %s", (conflict) => {
   test("with the file under both its names: the next process takes one away", async () => {
     const temporary = temporaryName();
-    await expect(deliver(conflict, false, killedAt("unlink,unlinkat", temporary))).rejects.toThrow();
+    await expect(deliver(conflict, 1, killedAt("unlink,unlinkat", temporary))).rejects.toThrow();
     expect(await files()).toEqual({ "a.txt": content, [temporary]: content });
-    expect(await deliver(conflict, true)).toMatchObject({ outcome: "delivered" });
+    expect(await deliver(conflict, 2)).toMatchObject({ outcome: "delivered" });
     expect(await files()).toEqual(all);
   });
 });

@@ -36,7 +36,7 @@ async function use(starting: Promise<Server>, settings: Record<string, unknown> 
   cleanups.push(server.stop);
   const { host, port, user, password, ca } = server;
   const deliver = async (bytes: Buffer, target: string, options: Record<string, unknown> = {}) => {
-    const { deliveryId = randomUUID(), repeated = false, through = port, ...writer } = options;
+    const { deliveryId = randomUUID(), begun = 1, through = port, ...writer } = options;
     const connection = createFtpConnection(
       readFtpConnectionOptions({ host, port: through, user, password, root: "", ca, ...settings }),
     );
@@ -46,7 +46,7 @@ async function use(starting: Promise<Server>, settings: Record<string, unknown> 
       contentType: undefined,
       metadata: {},
       attributes: {},
-      repeated: Boolean(repeated),
+      begun: Number(begun),
     };
     const context = { signal: new AbortController().signal, onProgress: () => {} };
     const source = testSource(bytes, options.through ? { stallAfterBytes: bytes.length / 2 } : {});
@@ -77,7 +77,7 @@ for (const [name, present, start, settings] of resumers) {
     await expect.poll(() => sizeOfPart(disk), { timeout: 20_000 }).toBeGreaterThan(10_000_000);
     proxy.cut();
     await expect(cutting).rejects.toMatchObject({ kind: "unavailable" });
-    const receipt = await deliver(bytes, "a.bin", { deliveryId, repeated: true });
+    const receipt = await deliver(bytes, "a.bin", { deliveryId, begun: 2 });
     expect(receipt.notes.join()).toMatch(/were at the server already/);
     const hashes = name.includes("mod_digest");
     expect(receipt.verified).toBe(hashes ? "checksum" : "read-back");

@@ -30,8 +30,8 @@ interface DeliverOptions {
   deliveryId?: string;
   signal?: AbortSignal;
   attributes?: Record<string, string>;
-  /** As after a crash: somebody else began an attempt, and this writer remembers nothing. */
-  repeated?: boolean;
+  /** More than 1: as after a crash, somebody else began an attempt, and this writer remembers nothing. */
+  begun?: number;
 }
 
 let shared: Promise<Sshd> | undefined;
@@ -84,13 +84,13 @@ export async function sftpBench(
     connection,
     disk,
     deliver(content, target, { writer: writerOptions = {}, signal, ...options } = {}) {
-      const { deliveryId = randomUUID(), attributes = {}, repeated = false } = options;
+      const { deliveryId = randomUUID(), attributes = {}, begun = 1 } = options;
       const key = JSON.stringify(writerOptions);
-      if (repeated) writers.delete(key);
+      if (begun > 1) writers.delete(key);
       const writer = writers.get(key) ?? createSftpWriter(connection, readSftpWriterOptions(writerOptions));
       writers.set(key, writer);
       const source = typeof content === "string" ? testSource(Buffer.from(content)) : content;
-      const request = { deliveryId, target, contentType: undefined, metadata: {}, attributes, repeated };
+      const request = { deliveryId, target, contentType: undefined, metadata: {}, attributes, begun };
       return writer.write(source, request, {
         signal: signal ?? new AbortController().signal,
         onProgress: () => {},

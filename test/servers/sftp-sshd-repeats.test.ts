@@ -22,8 +22,7 @@ describe.runIf(available)("what an earlier attempt may have delivered", () => {
   test("cannot be read, so that only its size is known: not ours", async () => {
     const bench = await sftpBench(undefined, without("read"));
     await putting(bench, { "a.txt": content });
-    const repeat = (conflict: string) =>
-      bench.deliver(content, "a.txt", { repeated: true, writer: { conflict } });
+    const repeat = (conflict: string) => bench.deliver(content, "a.txt", { begun: 2, writer: { conflict } });
     await expect(repeat("fail")).rejects.toMatchObject({ kind: "rejected", code: "EEXIST" });
     expect((await repeat("replace")).notes).toEqual([]);
     expect((await repeat("keep-both")).location).toMatch(/a-1\.txt$/);
@@ -35,7 +34,7 @@ describe.runIf(available)("what an earlier attempt may have delivered", () => {
     const deliveryId = randomUUID();
     const request = { deliveryId, target: "a.txt", contentType: undefined, metadata: {}, attributes: {} };
     await putting(bench, { "a.txt": content, [hiddenName(request, "part")]: "half" });
-    await bench.deliver(content, "a.txt", { deliveryId, repeated: true, writer: { conflict: "keep-both" } });
+    await bench.deliver(content, "a.txt", { deliveryId, begun: 2, writer: { conflict: "keep-both" } });
     expect(await bench.files()).toEqual({ "a.txt": content, "a-1.txt": content });
   });
 
@@ -43,7 +42,7 @@ describe.runIf(available)("what an earlier attempt may have delivered", () => {
     const bench = await sftpBench();
     await putting(bench, { "a.txt": content });
     const writer = { temporaryName: false, conflict: "fail" };
-    const receipt = await bench.deliver(content, "a.txt", { repeated: true, writer, attributes: done });
+    const receipt = await bench.deliver(content, "a.txt", { begun: 2, writer, attributes: done });
     expect(receipt).toMatchObject({ verified: "read-back", notes: [expect.stringMatching(/earlier/)] });
     expect(await bench.files()).toEqual(all);
   });
@@ -54,7 +53,7 @@ describe.runIf(available)("what an earlier attempt may have delivered", () => {
     await bench.disk.put("a.bin", bytes);
     for (const [conflict, reads] of Object.entries({ fail: 0, "keep-both": 0, replace: 1 })) {
       const source = testSource(bytes);
-      await bench.deliver(source, "a.bin", { repeated: true, writer: { conflict } });
+      await bench.deliver(source, "a.bin", { begun: 2, writer: { conflict } });
       expect([conflict, source.reads]).toEqual([conflict, reads]);
     }
     expect(await bench.disk.list()).toEqual(["a.bin"]);
@@ -94,9 +93,9 @@ describe.runIf(available)("the connection is lost beside the content", () => {
   }
 
   test.each([
-    ["the same writer", false],
-    ["another process", true],
-  ])("nor can anybody look: the next attempt, of %s, adds the done file", async (_title, repeated) => {
+    ["the same writer", 1],
+    ["another process", 2],
+  ])("nor can anybody look: the next attempt, of %s, adds the done file", async (_title, begun) => {
     const bench = await sftpBench(impatient);
     const options = { deliveryId: randomUUID(), attributes: done, writer: { conflict: "fail" } };
     const source = atEnd(testSource(Buffer.from(content)), () => {
@@ -107,7 +106,7 @@ describe.runIf(available)("the connection is lost beside the content", () => {
     expect(Object.keys(await bench.files())).toContain("a.txt");
     bench.proxy.clear();
     const again = testSource(Buffer.from(content));
-    const receipt = await bench.deliver(again, "a.txt", { ...options, repeated });
+    const receipt = await bench.deliver(again, "a.txt", { ...options, begun });
     expect(receipt.notes).toEqual([expect.stringMatching(/earlier attempt/)]);
     expect(again.reads).toBe(0);
     expect(await bench.files()).toEqual(all);

@@ -30,7 +30,6 @@ export function writerAttempt(
       contentType: delivery.contentType ?? source.contentType,
       metadata: delivery.metadata,
       attributes: delivery.attributes,
-      repeated: delivery.begun > 1,
       begun: delivery.begun,
     };
     try {

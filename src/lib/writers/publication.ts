@@ -77,15 +77,16 @@ const mostOutcomes = 1000;
 
 /** What a writer remembers of its attempts, so that its own file never counts as somebody else's. */
 export function rememberOutcomes(): Outcomes {
-  const outcomes = new Map<string, Earlier & { begun: number | undefined }>();
+  const outcomes = new Map<string, Earlier & { begun: number }>();
   return {
-    of({ deliveryId, repeated = false, begun }) {
+    of({ deliveryId, begun = 1 }) {
       const last = outcomes.get(deliveryId);
-      // Another process has begun an attempt since, of which nothing is known here.
-      const isLast = last?.begun === undefined || begun === undefined || last.begun + 1 === begun;
-      return last && isLast ? last : { repeated, published: repeated ? "perhaps" : "no" };
+      // Otherwise another process has begun an attempt since, of which nothing is known here.
+      if (last && begun <= last.begun + 1) return last;
+      const repeated = begun > 1;
+      return { repeated, published: repeated ? "perhaps" : "no" };
     },
-    remember({ deliveryId, begun }, published, leaf) {
+    remember({ deliveryId, begun = 1 }, published, leaf) {
       outcomes.delete(deliveryId);
       outcomes.set(deliveryId, { repeated: true, published, begun, ...(leaf !== undefined && { leaf }) });
       const [oldest] = outcomes.keys();

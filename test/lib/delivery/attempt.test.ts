@@ -90,7 +90,6 @@ describe("a writer's attempt", () => {
         contentType: "text/csv",
         metadata: { title: "T" },
         attributes: { acl: "private" },
-        repeated: false,
         begun: one.begun,
       },
       {
@@ -99,7 +98,6 @@ describe("a writer's attempt", () => {
         contentType: "text/plain",
         metadata: {},
         attributes: {},
-        repeated: true,
         begun: 2,
       },
     ]);

@@ -11,9 +11,7 @@ export interface WriteOptions {
   writer?: Writer;
   /** Default: a new delivery. */
   deliveryId?: string;
-  /** As after a crash: somebody else began an attempt. */
-  repeated?: boolean;
-  /** How many attempts were begun, by whomever. */
+  /** How many attempts were begun, by whomever. More than one: as after a crash. Default: 1. */
   begun?: number;
   attributes?: Record<string, string>;
 }
@@ -126,11 +124,10 @@ function createBench(harness: WriterHarness, expected: Set<string>, writers: Wri
 }
 
 function writeRequest(target: string, options: WriteOptions) {
-  const { deliveryId = randomUUID(), repeated = false, begun, attributes = {} } = options;
+  const { deliveryId = randomUUID(), begun = 1, attributes = {} } = options;
   return {
     deliveryId,
-    repeated,
-    ...(begun !== undefined && { begun }),
+    begun,
     target,
     contentType: "text/plain",
     metadata: { title: "Contract", "generated-by": "test" },

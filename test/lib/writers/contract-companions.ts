@@ -82,7 +82,7 @@ function killedCases(cases: ContractCases): void {
       async (bench) => {
         await bench.harness.put(bench.name("a.txt"), content);
         const writer = await bench.createWriter({ checksumFile: "md5", conflict });
-        const options = { writer, attributes: done, repeated: true };
+        const options = { writer, attributes: done, begun: 2 };
         const receipt = await bench.write(testSource(content), bench.name("a.txt"), options);
         expect(receipt.notes).toEqual([expect.stringMatching(/earlier attempt/)]);
         await expectAll(bench, "md5");
@@ -94,7 +94,7 @@ function killedCases(cases: ContractCases): void {
       await bench.harness.put(bench.name("a.txt.sha256"), line("sha256", "a.txt"));
       const writer = await bench.createWriter({ checksumFile: "sha256", conflict });
       const source = testSource(content);
-      const options = { writer, attributes: done, repeated: true };
+      const options = { writer, attributes: done, begun: 2 };
       await bench.write(source, bench.name("a.txt"), options);
       expect(source.reads).toBe(0);
       await expectAll(bench, "sha256");
@@ -127,12 +127,12 @@ function refusedCases(cases: ContractCases): void {
     const writer = await bench.createWriter({ checksumFile: "sha256", conflict: "fail" });
     const options = { writer, attributes: done, deliveryId: randomUUID() };
     // What is in its place is not sent again.
-    for (const [repeated, reads] of [
-      [false, 1],
-      [true, 0],
+    for (const [begun, reads] of [
+      [1, 1],
+      [2, 0],
     ] as const) {
       const source = testSource(content);
-      const error = await bench.writeFails(source, bench.name("a.txt"), { ...options, repeated });
+      const error = await bench.writeFails(source, bench.name("a.txt"), { ...options, begun });
       expect(error.message).toMatch(/a\.txt is in its place, but a\.txt\.done beside it is not\. /);
       expect(source.reads).toBe(reads);
     }

@@ -29,7 +29,7 @@ async function repeat(
 ): Promise<{ receipt: Receipt; source: TestSource }> {
   const source = testSource(content, behaviour);
   const writer = options.writer ?? (await bench.createWriter({ conflict }));
-  const receipt = await bench.write(source, bench.name("a.txt"), { repeated: true, ...options, writer });
+  const receipt = await bench.write(source, bench.name("a.txt"), { begun: 2, ...options, writer });
   return { receipt, source };
 }
 
@@ -75,7 +75,7 @@ function strangerCases(cases: ContractCases): void {
       const target = bench.name("a.txt");
       await bench.harness.put(target, stranger);
       const writer = await bench.createWriter({ conflict: "fail" });
-      const options = { writer, repeated: true };
+      const options = { writer, begun: 2 };
       const error = await bench.writeFails(testSource(content), target, options);
       expect(error).toMatchObject({ kind: "rejected", code: "EEXIST" });
       await bench.expectFile(target, stranger);
@@ -126,7 +126,7 @@ function rememberedCases(cases: ContractCases): void {
     const first = { writer, deliveryId, begun: 1 };
     await bench.writeFails(testSource(content, { failAfterBytes: 5 }), target, first);
     await bench.harness.put(target, content);
-    const options = { writer, deliveryId, repeated: true, begun: 2 };
+    const options = { writer, deliveryId, begun: 2 };
     const error = await bench.writeFails(testSource(content), target, options);
     expect(error).toMatchObject({ kind: "rejected", code: "EEXIST" });
     await bench.expectFile(target, content);
@@ -153,7 +153,7 @@ function rememberedCases(cases: ContractCases): void {
     const writer = await bench.createWriter({ conflict: "fail" });
     const deliveryId = randomUUID();
     await bench.harness.put(target, content);
-    const options = { writer, deliveryId, repeated: true };
+    const options = { writer, deliveryId, begun: 2 };
     const error = await bench.writeFails(testSource(content), target, {
       ...options,
       signal: AbortSignal.abort(),
@@ -178,7 +178,7 @@ function takenOverCases(cases: ContractCases): void {
       const sending = new Promise<void>((resolve) => {
         sent = resolve;
       });
-      const options = { writer, deliveryId, repeated: begun > 1, begun, signal, onProgress: () => sent() };
+      const options = { writer, deliveryId, begun, signal, onProgress: () => sent() };
       const result = bench.write(testSource(bytes, behaviour), target, options);
       await Promise.race([sending, result]);
       return { controller, result };

@@ -6,7 +6,7 @@ import { folderBench, folderRequest } from "./folder-bench";
 
 // What all writers do about repeats and companion files is in their contract; this is the folder's own.
 const content = "the new content";
-const repeated = { repeated: true };
+const repeated = { begun: 2 };
 
 describe("what an earlier attempt may have delivered", () => {
   test.each(["fail", "keep-both"])(
@@ -85,7 +85,7 @@ describe("companion files", () => {
     });
     const { ino } = await stat(join(root, "a.txt"));
     await rmdir(inTheWay);
-    await deliver(content, "a.txt", { ...request, repeated: true });
+    await deliver(content, "a.txt", { ...request, begun: 2 });
     expect((await stat(join(root, "a.txt"))).ino).toBe(ino);
     expect((await disk.list()).sort()).toEqual(["a.txt", "a.txt.done", "a.txt.md5"]);
   });

@@ -50,8 +50,8 @@ export interface FtpBench {
 export interface DeliverOptions {
   signal?: AbortSignal;
   deliveryId?: string;
-  /** As after a crash: somebody else began an attempt. */
-  repeated?: boolean;
+  /** How many attempts were begun, by whomever. More than one: as after a crash. */
+  begun?: number;
   attributes?: Record<string, string>;
   /** Options of the writer, for this delivery. */
   writer?: Record<string, unknown>;
@@ -77,7 +77,7 @@ export async function ftpBench(settings: FtpBenchOptions = {}): Promise<FtpBench
   const writer: FtpBench["writer"] = (more) =>
     createFtpWriter(connection, readFtpWriterOptions({ ...settings.writer, ...more }));
   const deliverWith: FtpBench["deliverWith"] = (using, content, target, options = {}) => {
-    const { signal, deliveryId, repeated = false, attributes = {} } = options;
+    const { signal, deliveryId, begun = 1, attributes = {} } = options;
     const source =
       typeof content === "string" || content instanceof Uint8Array
         ? testSource(Buffer.from(content))
@@ -88,7 +88,7 @@ export async function ftpBench(settings: FtpBenchOptions = {}): Promise<FtpBench
       contentType: undefined,
       metadata: {},
       attributes,
-      repeated,
+      begun,
     };
     return using.write(source, request, {
       signal: signal ?? new AbortController().signal,

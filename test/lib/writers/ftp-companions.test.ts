@@ -107,7 +107,7 @@ describe("something goes wrong beside the content", () => {
     expect(await filesOf(bench)).toEqual({ "a.txt": content });
     bench.server.hook = undefined;
     bench.commands();
-    await bench.deliverWith(writer, content, "a.txt", { ...options, repeated: true });
+    await bench.deliverWith(writer, content, "a.txt", { ...options, begun: 2 });
     expect(bench.commands().filter((command) => command.startsWith("STOR"))).toHaveLength(1);
     expect(await filesOf(bench)).toEqual(all);
   });
@@ -117,7 +117,7 @@ describe("something goes wrong beside the content", () => {
     async (conflict) => {
       const bench = await ftpBench({ writer: { conflict } });
       await bench.disk.put("a.txt", Buffer.from(content));
-      await bench.deliver(content, "a.txt", { attributes: done, repeated: true });
+      await bench.deliver(content, "a.txt", { attributes: done, begun: 2 });
       expect(await filesOf(bench)).toEqual(all);
     },
   );

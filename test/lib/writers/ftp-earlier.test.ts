@@ -12,7 +12,7 @@ describe.each(policies)("killed between the rename and the news of it (%s)", (co
   test("the repeat finds its own file and sends nothing", async () => {
     const bench = await ftpBench({ writer: { conflict } });
     await bench.disk.put("a.txt", Buffer.from(content));
-    const receipt = await bench.deliver(content, "a.txt", { repeated: true });
+    const receipt = await bench.deliver(content, "a.txt", { begun: 2 });
     expect(receipt).toMatchObject({ outcome: "delivered", bytes: content.length, verified: "read-back" });
     expect(receipt.location).toBe(bench.writer().locate("a.txt"));
     expect(receipt.notes).toEqual([expect.stringMatching(/earlier attempt/)]);
@@ -24,7 +24,7 @@ describe.each(policies)("killed between the rename and the news of it (%s)", (co
     const bench = await ftpBench({ writer: { conflict } });
     await bench.disk.put("a.txt", Buffer.from(content));
     const source = testSource(Buffer.from(content), { unknownLength: true });
-    expect((await bench.deliver(source, "a.txt", { repeated: true })).outcome).toBe("delivered");
+    expect((await bench.deliver(source, "a.txt", { begun: 2 })).outcome).toBe("delivered");
     expect(bench.commands().join()).not.toContain("STOR");
   });
 });
@@ -33,7 +33,7 @@ describe("a file that is not our work, though there was an attempt", () => {
   test.each([other, "of another length"])("fail: %s stays", async (text) => {
     const bench = await ftpBench({ writer: { conflict: "fail" } });
     await bench.disk.put("a.txt", Buffer.from(text));
-    const error = await bench.fail(content, "a.txt", { repeated: true });
+    const error = await bench.fail(content, "a.txt", { begun: 2 });
     expect(error).toMatchObject({ kind: "rejected", code: "EEXIST" });
     expect(await filesOf(bench)).toEqual({ "a.txt": text });
   });
@@ -41,14 +41,14 @@ describe("a file that is not our work, though there was an attempt", () => {
   test("keep-both: stays, and ours gets a number", async () => {
     const bench = await ftpBench({ writer: { conflict: "keep-both" } });
     await bench.disk.put("a.txt", Buffer.from(other));
-    await bench.deliver(content, "a.txt", { repeated: true });
+    await bench.deliver(content, "a.txt", { begun: 2 });
     expect(await filesOf(bench)).toEqual({ "a.txt": other, "a-1.txt": content });
   });
 
   test("replace: is replaced", async () => {
     const bench = await ftpBench();
     await bench.disk.put("a.txt", Buffer.from(other));
-    await bench.deliver(content, "a.txt", { repeated: true });
+    await bench.deliver(content, "a.txt", { begun: 2 });
     expect(await filesOf(bench)).toEqual({ "a.txt": content });
   });
 
@@ -64,7 +64,7 @@ describe("a file that is not our work, though there was an attempt", () => {
     bench.server.hook = undefined;
     await bench.disk.put(temporary, Buffer.from("half"));
     await bench.disk.put("a.txt", Buffer.from(content));
-    await bench.deliver(content, "a.txt", { deliveryId, repeated: true });
+    await bench.deliver(content, "a.txt", { deliveryId, begun: 2 });
     expect(await filesOf(bench)).toEqual({ "a.txt": content, "a-1.txt": content });
   });
 
@@ -76,7 +76,7 @@ describe("a file that is not our work, though there was an attempt", () => {
     await bench.failWith(writer, content, "a.txt", { deliveryId });
     bench.server.hook = undefined;
     await bench.disk.put("a.txt", Buffer.from(content));
-    const error = await bench.failWith(writer, content, "a.txt", { deliveryId, repeated: true });
+    const error = await bench.failWith(writer, content, "a.txt", { deliveryId, begun: 2 });
     expect(error).toMatchObject({ kind: "rejected", code: "EEXIST" });
   });
 
@@ -86,9 +86,7 @@ describe("a file that is not our work, though there was an attempt", () => {
       const bench = await ftpBench({ writer: { conflict } });
       await bench.disk.put("a.txt", Buffer.from(content));
       bench.server.hook = on("RETR", { reply: "550 Write only." });
-      const outcome = await bench
-        .deliver(content, "a.txt", { repeated: true })
-        .catch((error: unknown) => error);
+      const outcome = await bench.deliver(content, "a.txt", { begun: 2 }).catch((error: unknown) => error);
       if (conflict === "fail") expect(outcome).toMatchObject({ kind: "rejected" });
       else expect(await filesOf(bench)).toEqual({ "a.txt": content, "a-1.txt": content });
     },
@@ -100,7 +98,7 @@ test("keep-both: the earlier attempt's file has a number already", async () => {
   await bench.disk.put("a.txt", Buffer.from(other));
   await bench.disk.put("a-1.txt", Buffer.from(other));
   await bench.disk.put("a-2.txt", Buffer.from(content));
-  const receipt = await bench.deliver(content, "a.txt", { repeated: true });
+  const receipt = await bench.deliver(content, "a.txt", { begun: 2 });
   expect(receipt.location).toBe(bench.writer().locate("a-2.txt"));
   expect(Object.keys(await filesOf(bench))).toEqual(["a-1.txt", "a-2.txt", "a.txt"]);
 });
@@ -109,10 +107,10 @@ test("a large file is read back for fail, and simply sent again for replace", as
   const bench = await ftpBench();
   const bytes = randomBytes(9 * 1024 * 1024);
   await bench.disk.put("a.bin", bytes);
-  const failing = await bench.deliver(bytes, "a.bin", { repeated: true, writer: { conflict: "fail" } });
+  const failing = await bench.deliver(bytes, "a.bin", { begun: 2, writer: { conflict: "fail" } });
   expect(failing).toMatchObject({ outcome: "delivered", verified: "read-back" });
   bench.commands();
-  await bench.deliver(bytes, "a.bin", { repeated: true });
+  await bench.deliver(bytes, "a.bin", { begun: 2 });
   expect(bench.commands().join()).toContain("STOR");
 });
 

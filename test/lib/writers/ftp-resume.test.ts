@@ -45,7 +45,7 @@ describe("an upload that was cut", () => {
       .writer()
       .write(
         source,
-        { deliveryId, target: "a.bin", contentType: undefined, metadata: {}, attributes: {}, repeated: true },
+        { deliveryId, target: "a.bin", contentType: undefined, metadata: {}, attributes: {}, begun: 2 },
         { signal: new AbortController().signal, onProgress: (bytes) => (told += bytes) },
       );
     expect(receipt).toMatchObject({ bytes: content.length, sha256: source.sha256, verified: "read-back" });
@@ -63,7 +63,7 @@ describe("an upload that was cut", () => {
       connection: { security: "explicit", ca: authority.ca },
     });
     const { deliveryId } = await cut(bench);
-    await bench.deliver(content, "a.bin", { deliveryId, repeated: true });
+    await bench.deliver(content, "a.bin", { deliveryId, begun: 2 });
     expect(sentBy(bench)).toEqual(["REST", "STOR"]);
     await expectDelivered(bench);
   });
@@ -72,7 +72,7 @@ describe("an upload that was cut", () => {
     const bench = await ftpBench();
     const { deliveryId } = await cut(bench);
     bench.server.hook = on("REST", { reply: "502 Not known." });
-    await bench.deliver(content, "a.bin", { deliveryId, repeated: true });
+    await bench.deliver(content, "a.bin", { deliveryId, begun: 2 });
     expect(sentBy(bench)).toEqual(["REST", "APPE"]);
     await expectDelivered(bench);
   });
@@ -83,7 +83,7 @@ describe("an upload that was cut", () => {
     let stores = 0;
     bench.server.hook = (command) =>
       command === "STOR" && ++stores === 1 ? { reply: "550 No restart here." } : undefined;
-    const receipt = await bench.deliver(content, "a.bin", { deliveryId, repeated: true });
+    const receipt = await bench.deliver(content, "a.bin", { deliveryId, begun: 2 });
     expect(sentBy(bench)).toEqual(["REST", "STOR", "REST", "STOR"]);
     expect(receipt.notes).toEqual([]);
     await expectDelivered(bench);
@@ -93,10 +93,10 @@ describe("an upload that was cut", () => {
     const bench = await ftpBench();
     const { deliveryId } = await cut(bench);
     bench.server.hook = on("STOR", { dropAfterBytes: 2 * megabyte }, 1);
-    await bench.fail(content, "a.bin", { deliveryId, repeated: true });
+    await bench.fail(content, "a.bin", { deliveryId, begun: 2 });
     bench.server.hook = undefined;
     bench.commands();
-    await bench.deliver(content, "a.bin", { deliveryId, repeated: true });
+    await bench.deliver(content, "a.bin", { deliveryId, begun: 2 });
     expect(sentBy(bench)).toEqual(["REST", "STOR"]);
     await expectDelivered(bench);
   });
@@ -105,7 +105,7 @@ describe("an upload that was cut", () => {
     const bench = await ftpBench();
     const { deliveryId, path } = await cut(bench);
     await bench.disk.put(path.slice(bench.server.root.length), content);
-    await bench.deliver(content, "a.bin", { deliveryId, repeated: true });
+    await bench.deliver(content, "a.bin", { deliveryId, begun: 2 });
     expect(sentBy(bench)).toEqual([]);
     await expectDelivered(bench);
   });
@@ -118,7 +118,7 @@ describe("what an earlier attempt left is not as it should be", () => {
     const file = await open(path, "r+");
     await file.write(Buffer.alloc(10), 0, 10, 1000);
     await file.close();
-    const receipt = await bench.deliver(content, "a.bin", { deliveryId, repeated: true });
+    const receipt = await bench.deliver(content, "a.bin", { deliveryId, begun: 2 });
     expect(receipt.notes.join()).toMatch(/damaged, so all was sent anew/);
     expect(sentBy(bench)).toEqual(["REST", "STOR", "STOR"]);
     await expectDelivered(bench);
@@ -128,7 +128,7 @@ describe("what an earlier attempt left is not as it should be", () => {
     const bench = await ftpBench();
     const { deliveryId, path } = await cut(bench);
     await truncate(path, content.length + 1);
-    await bench.deliver(content, "a.bin", { deliveryId, repeated: true });
+    await bench.deliver(content, "a.bin", { deliveryId, begun: 2 });
     expect(sentBy(bench)).toEqual(["STOR"]);
     await expectDelivered(bench);
   });
@@ -137,7 +137,7 @@ describe("what an earlier attempt left is not as it should be", () => {
     const bench = await ftpBench();
     const { deliveryId, path } = await cut(bench);
     await truncate(path, 8 * megabyte - 1);
-    await bench.deliver(content, "a.bin", { deliveryId, repeated: true });
+    await bench.deliver(content, "a.bin", { deliveryId, begun: 2 });
     expect(sentBy(bench)).toEqual(["STOR"]);
     await expectDelivered(bench);
   });
@@ -145,7 +145,7 @@ describe("what an earlier attempt left is not as it should be", () => {
   test("of another delivery: never touched", async () => {
     const bench = await ftpBench();
     const { path } = await cut(bench);
-    await bench.deliver(content, "a.bin", { repeated: true });
+    await bench.deliver(content, "a.bin", { begun: 2 });
     expect(sentBy(bench)).toEqual(["STOR"]);
     expect((await bench.disk.list()).sort()).toEqual([path.slice(bench.server.root.length + 1), "a.bin"]);
   });
@@ -185,7 +185,7 @@ describe("nothing is kept", () => {
     const bench = await ftpBench();
     const { deliveryId } = await cut(bench);
     bench.server.hook = on("STOR", { reply: "553 Not that name." });
-    expect(await bench.fail(content, "a.bin", { deliveryId, repeated: true })).toMatchObject({
+    expect(await bench.fail(content, "a.bin", { deliveryId, begun: 2 })).toMatchObject({
       kind: "rejected",
     });
     expect(await bench.disk.list()).toEqual([]);
@@ -196,7 +196,7 @@ describe("nothing is kept", () => {
     const { deliveryId } = await cut(bench);
     const gone = new DeliveryError("missing", "The file has gone.");
     const source = testSource(content, { failAfterBytes: 0, error: gone });
-    expect(await bench.fail(source, "a.bin", { deliveryId, repeated: true })).toMatchObject({
+    expect(await bench.fail(source, "a.bin", { deliveryId, begun: 2 })).toMatchObject({
       kind: "missing",
     });
     expect(await bench.disk.list()).toEqual([]);

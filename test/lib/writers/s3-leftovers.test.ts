@@ -122,7 +122,7 @@ describe.each(["replace", "fail", "skip-identical", "keep-both"])(
       const bytes = content.subarray(0, length);
       expect(await attempt({ request, bytes, options })).toMatchObject({ outcome: "delivered" });
       heal();
-      const repeat = { ...request, repeated: true };
+      const repeat = { ...request, begun: 2 };
       const outcome = await attempt({ request: repeat, bytes, options });
       const operations = bench.requests.map(({ operation }) => operation);
       expect(operations).toEqual(["HeadObject"]);
@@ -147,7 +147,7 @@ test.each(["fail", "keep-both"])(
     });
     expect(await attempt({ request, bytes, options })).toMatchObject({ kind: "unavailable" });
     heal();
-    const repeat = { ...request, repeated: true };
+    const repeat = { ...request, begun: 2 };
     await expectDelivered(repeat, await attempt({ request: repeat, bytes, options }), bytes);
     expect(await bench.store.read(`own-${conflict}-1.bin`)).toBeUndefined();
   },

@@ -138,7 +138,7 @@ export function useResumeBench(): ResumeBench {
       expect(await bench.attempt({ request, ...changes })).toMatchObject({ kind: "unavailable" });
       bench.heal();
       expect([bench.uploads(request).length, await bench.notes()]).toEqual([1, 1]);
-      return { ...request, repeated: true };
+      return { ...request, begun: 2 };
     },
     uploads: (request) => uploadsOf(request).map(({ id }) => id),
     storedParts: (request) => uploadsOf(request).reduce((sum, { parts }) => sum + parts.size, 0),

@@ -46,13 +46,13 @@ describe("the next attempt goes on with what is there", () => {
     const aborted = await attempt({ request, source, signal: controller.signal });
     expect(aborted).toMatchObject({ kind: "cancelled" });
     heal();
-    const repeat = { ...request, repeated: true };
+    const repeat = { ...request, begun: 2 };
     await expectDelivered(repeat, await attempt({ request: repeat, source }));
     expect(sentParts().length).toBeLessThanOrEqual(2);
   });
 
   test("after a kill, in another process", async () => {
-    const request = { ...bench.newRequest(), repeated: true };
+    const request = { ...bench.newRequest(), begun: 2 };
     const { endpoint, accessKeyId, secretAccessKey } = bench.store.server;
     const place = [endpoint, accessKeyId, secretAccessKey, bucket, request.target];
     const values = [...place, "22", "20", request.deliveryId, bench.folder];
@@ -98,7 +98,7 @@ describe("the next attempt goes on with what is there", () => {
     // Parts of an unknown number double after the 900th.
     const tiny = { options: { partBytes: 100 }, source: { unknownLength: true } };
     const bytes = randomBytes(900 * 100 + 150 * 200);
-    const request = { ...bench.newRequest(), repeated: true };
+    const request = { ...bench.newRequest(), begun: 2 };
     inject(({ operation }) => (operation === "CompleteMultipartUpload" ? serverError : undefined));
     expect(await attempt({ ...tiny, bytes, request })).toMatchObject({ kind: "unavailable" });
     expect(sentParts()).toHaveLength(1_050);

@@ -90,7 +90,8 @@ function describeRepeats(repeats: readonly DeliveryError[]): string[] {
 /** An attempt that was begun before may have delivered it without anybody hearing of that. */
 async function findDelivered(attempt: Attempt, key: string): Promise<Delivered | undefined> {
   const { request, source } = attempt;
-  if (!request.repeated) return undefined;
+  const { begun = 1 } = request;
+  if (begun <= 1) return undefined;
   const look = await lookBefore(attempt, key);
   if (look.state !== "found" || !isOurs(look.object, request.deliveryId, source.size)) return undefined;
   return deliveredBefore(attempt, key, look.object);
