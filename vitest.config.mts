@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 interface Project {
@@ -28,6 +29,7 @@ const projects: Record<string, Project> = {
 
 export default defineConfig({
   test: {
+    globalSetup: "test/support/compile-threads.mts",
     projects: Object.entries(projects).map(([name, { exclude = [], turn, testTimeout, ...project }]) => ({
       test: {
         name,
@@ -35,8 +37,7 @@ export default defineConfig({
         exclude,
         environment: "node",
         pool: "forks" as const,
-        // The threads that the library starts are of TypeScript here, too.
-        execArgv: ["--require", "tsx/cjs"],
+        execArgv: ["--require", join(import.meta.dirname, "test/support/compiled-threads.cjs")],
         sequence: { groupOrder: turn },
         testTimeout,
         hookTimeout: Math.max(testTimeout, 30_000),
