@@ -6,31 +6,31 @@ interface Project {
   exclude?: string[];
   testTimeout: number;
   /** Loading Node-RED takes longer than most of its tests: the files of one worker share it. */
-  isolate?: boolean;
-  /** Projects with the same turn run side by side; the others wait: they measure, or load the machine. */
-  turn: number;
-  maxWorkers: number;
+  isolate?: false;
 }
 
 /** They wait for real time-outs and move megabytes: too slow to run at every change. */
 const slow = ["test/lib/**/*.contract.test.ts", "test/lib/**/*-faults.test.ts", "test/lib/**/*-exit.test.ts"];
 const below = (folder: string) => [`test/${folder}/**/*.test.ts`];
 
+/** Run in the order of their names: many small files at the end leave no worker with nothing to do. */
 const projects: Record<string, Project> = {
-  unit: { include: below("lib"), exclude: slow, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
-  contracts: { include: slow, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
-  nodes: { include: below("nodes"), isolate: false, testTimeout: 30_000, turn: 0, maxWorkers: 2 },
-  servers: { include: below("servers"), testTimeout: 60_000, turn: 1, maxWorkers: 3 },
-  faults: { include: below("faults"), testTimeout: 60_000, turn: 2, maxWorkers: 2 },
-  package: { include: below("package"), testTimeout: 60_000, turn: 3, maxWorkers: 1 },
-  flows: { include: below("flows"), testTimeout: 120_000, turn: 4, maxWorkers: 2 },
-  browser: { include: below("browser"), testTimeout: 240_000, turn: 5, maxWorkers: 1 },
+  browser: { include: below("browser"), testTimeout: 240_000 },
+  contracts: { include: slow, testTimeout: 30_000 },
+  faults: { include: below("faults"), testTimeout: 60_000 },
+  flows: { include: below("flows"), testTimeout: 120_000 },
+  nodes: { include: below("nodes"), isolate: false, testTimeout: 30_000 },
+  package: { include: below("package"), testTimeout: 60_000 },
+  servers: { include: below("servers"), testTimeout: 60_000 },
+  unit: { include: below("lib"), exclude: slow, testTimeout: 30_000 },
 };
 
 export default defineConfig({
   test: {
+    // On two cores: the tests wait for servers, the disk and each other for about a third of their time.
+    maxWorkers: 3,
     globalSetup: "test/support/compile-threads.mts",
-    projects: Object.entries(projects).map(([name, { exclude = [], turn, testTimeout, ...project }]) => ({
+    projects: Object.entries(projects).map(([name, { exclude = [], testTimeout, ...project }]) => ({
       test: {
         name,
         ...project,
@@ -38,7 +38,6 @@ export default defineConfig({
         environment: "node",
         pool: "forks" as const,
         execArgv: ["--require", join(import.meta.dirname, "test/support/compiled-threads.cjs")],
-        sequence: { groupOrder: turn },
         testTimeout,
         hookTimeout: Math.max(testTimeout, 30_000),
         allowOnly: false,
