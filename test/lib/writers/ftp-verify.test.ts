@@ -155,13 +155,13 @@ describe("a hash command", () => {
   );
 
   test("may take longer than other answers, by the size of the file", { timeout: 30_000 }, async () => {
-    const bench = await ftpBench({ connection: { idleTimeoutMs: 3_000 } });
+    const bench = await ftpBench({ connection: { idleTimeoutMs: 5_000 } });
     const [kind] = hashCommands;
     if (!kind) throw new Error("no such row");
     const quick = hashing(bench, kind);
     bench.server.hook = async (command, argument, session) => {
       const injection = await quick(command, argument, session);
-      return command === "HASH" ? { ...injection, delayMs: 4_500 } : injection;
+      return command === "HASH" ? { ...injection, delayMs: 6_000 } : injection;
     };
     const receipt = await bench.deliver(randomBytes(40_000_000), "a.bin");
     expect(receipt).toMatchObject({ verified: "checksum", notes: [] });
