@@ -151,17 +151,19 @@ export function describeStoreProcesses(name: string, startServer: () => Promise<
     if (!hasQueues) return;
     test("what a process has in its hands when it stands still is delivered once, by another one", async () => {
       const logFile = path.join(folder, `${name}-blocked.log`);
-      const options = { ...(await server.createDatabase()), leaseMs: 4_000 };
+      // Long enough for the other one to start on a busy machine, and to take over.
+      const blockedMs = 20_000;
+      const options = { ...(await server.createDatabase()), leaseMs: 6_000 };
       const { store, ids } = await fill(options, logFile, 12);
       const task = { options, queue: "writer", logFile, workMs: 1_000 };
-      const still = startWorker({ ...task, blockedMs: 9_000 });
+      const still = startWorker({ ...task, blockedMs });
       await until("one stands still", 60_000, async () =>
         linesOf(logFile).some(({ did }) => did === "start"),
       );
       startWorker(task);
       await until("all is delivered", 90_000, async () => (await store.counts()).delivered === ids.size);
       const begun = linesOf(logFile).find(({ did, pid }) => did === "start" && pid === still.pid);
-      const wakesAt = (begun?.at ?? 0) + 9_000;
+      const wakesAt = (begun?.at ?? 0) + blockedMs;
       await until("it goes on", 30_000, async () => Date.now() > wakesAt + 3_000);
       await until("all is announced", 60_000, async () => {
         return new Set(countById(linesOf(logFile), "announce").keys()).size === ids.size;
