@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { leaseLost } from "../../../src/lib/delivery/settlement";
 import type { Receipt } from "../../../src/lib/types";
@@ -180,7 +181,8 @@ function takenOverCases(cases: ContractCases): void {
       });
       const options = { writer, deliveryId, begun, signal, onProgress: () => sent() };
       const result = bench.write(testSource(bytes, behaviour), target, options);
-      await Promise.race([sending, result]);
+      // A server that locks files lets the second wait for the first.
+      await Promise.race([sending, result, sleep(1_000)]);
       return { controller, result };
     };
     const first = await begin(1, { chunkBytes: 5_000, stallAfterBytes: 50_000 });
