@@ -1,4 +1,5 @@
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -158,6 +159,29 @@ test("a file that is removed with its folder is written again, with all that was
   await store.close();
   expect(readdirSync(path.dirname(file))).toEqual([path.basename(file)]);
   expect(await idsOf(open())).toEqual([before.delivery.id, after.delivery.id]);
+});
+
+test("a file that is removed without its log is written again, however much is in the log", async () => {
+  const store = open();
+  for (let n = 0; n < 300; n++) await store.accept(draftOf());
+  rmSync(file);
+  await store.accept(draftOf());
+  expect((await store.counts()).queued).toBe(301);
+  expect(notices).toEqual([expect.stringContaining("has removed the delivery store")]);
+  await store.close();
+  expect((await open().counts()).queued).toBe(301);
+});
+
+test("a copy that is put in the place of the file in use is what counts then", async () => {
+  const store = open();
+  await Promise.all(Array.from({ length: 200 }, () => store.accept(draftOf())));
+  await store.close();
+  copyFileSync(file, path.join(folder, "copy"));
+  const again = open();
+  await Promise.all(Array.from({ length: 200 }, () => again.accept(draftOf())));
+  renameSync(path.join(folder, "copy"), file);
+  expect((await again.counts()).queued).toBe(200);
+  expect(notices).toEqual([expect.stringContaining("has put another file in the place")]);
 });
 
 test("a removed file that cannot be written again yet loses nothing until it can", async () => {

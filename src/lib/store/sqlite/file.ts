@@ -36,22 +36,34 @@ export function openFile(file: string, notify: (notice: string) => void): OpenFi
     );
     return openFile(file, notify);
   }
-  const { ino } = statSync(file);
+  const ino = inodeOf(file);
+  let logsIno: number | undefined;
   return {
     driver,
     isReplaced() {
-      const found = statSync(file, { throwIfNoEntry: false });
-      if (found?.ino === ino) return false;
+      const found = inodeOf(file);
+      if (found === ino) {
+        logsIno ??= inodeOf(logOf(file));
+        return false;
+      }
       // What is in a removed file would be gone with this process.
-      if (!found) writeAgain(driver, file);
+      if (found === undefined) writeAgain(driver, file);
+      // The log of the old file would be played into the new one, which may have brought its own.
+      else if (logsIno !== undefined && inodeOf(logOf(file)) === logsIno) rmSync(logOf(file));
       notify(
-        found
+        found !== undefined
           ? `Somebody has put another file in the place of the delivery store ${file}; it is used from now on.`
           : `Somebody has removed the delivery store ${file}; it was written again.`,
       );
       return true;
     },
   };
+}
+
+const logOf = (file: string) => `${file}-wal`;
+
+function inodeOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.ino;
 }
 
 /** SQLite gives its log the rights of the file, which itself would be readable by all. */
@@ -70,6 +82,8 @@ function writeAgain(driver: SqliteDriver, file: string): void {
     const written = openSync(unfinished, "r+");
     fsyncSync(written);
     closeSync(written);
+    // Of the removed file: it would be played into this one.
+    rmSync(logOf(file), { force: true });
     renameSync(unfinished, file);
   } catch (error) {
     // A full disk needs the room.
