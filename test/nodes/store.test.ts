@@ -72,6 +72,34 @@ describe("a store in memory", () => {
     expect((await runtime.next("delivered")).delivery).toMatchObject({ attempt: 1 });
   });
 
+  test("is worked through once: one upload at a time, each told once, also after a deploy", async () => {
+    const open = new Set<string>();
+    let most = 0;
+    servers.ftp.hook = (command, name) => {
+      if (command === "STOR") most = Math.max(most, open.add(name).size);
+      if (command === "RNTO") open.clear();
+      return command === "STOR" ? { lastReplyDelayMs: 300 } : undefined;
+    };
+    const nodes = [
+      ...flow({}).filter(({ id }) => id !== "writer"),
+      ftpWriter({
+        store: "store",
+        concurrency: "1",
+        path: "{{msg.topic}}",
+        wires: [["delivered"], ["failed"]],
+      }),
+    ];
+    await runtime.load(nodes, credentialsOf(servers));
+    for (const topic of ["a", "b", "c"]) runtime.send("writer", { payload: topic, topic });
+    await runtime.next("delivered");
+    await runtime.deploy(nodes);
+    for (let n = 0; n < 2; n++) await runtime.next("delivered");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const targets = runtime.received("delivered").map(({ delivery }) => delivery.target);
+    expect(targets.sort()).toEqual(["a", "b", "c"]);
+    expect(most).toBe(1);
+  });
+
   test("and one in a file are used side by side, by one retry node", async () => {
     failStor(2);
     const other = ftpWriter({ id: "other", path: "other.txt", wires: [["delivered"], ["retry"]] });

@@ -61,16 +61,17 @@ export function runDeliveries(
   const { engine, problem: storeProblem, release } = chooseEngine(RED, storeId);
   const callers = new Map<string, Caller>();
   const { work, problem } = storeProblem ? { problem: storeProblem } : tryTo(() => createWork(engine));
+  const problems = createSayOnce((sentence) => node.error(sentence));
   const run = (from: Engine, attempt: AttemptFunction, concurrency: number) => {
     const abandon = (id: string) => work?.abandon?.(id);
-    return createQueueRunner({ node, engine: from, property, attempt, concurrency, callers, abandon });
+    const queue = createQueueRunner({ node, engine: from, property, attempt, concurrency, callers, abandon });
+    queue.runner.on("problem", ({ message }) => problems.say(message));
+    queue.runner.on("recovered", () => problems.forget() && node.log("The delivery store works again."));
+    return queue;
   };
   const attempt = work?.attempt ?? (() => Promise.reject(problem));
   const queue = run(engine, attempt, work?.concurrency ?? 1);
   const { runner } = queue;
-  const problems = createSayOnce((sentence) => node.error(sentence));
-  runner.on("problem", ({ message }) => problems.say(message));
-  runner.on("recovered", () => problems.forget() && node.log("The delivery store works again."));
   const shown = showWork(node, runner, engine.store, problem && statusOf.problem(problem.message));
   /** Of what the node has in stores that it used before. */
   const leftBehind: QueueRunner[] = [];
@@ -80,7 +81,7 @@ export function runDeliveries(
     runner.start();
     for (const other of enginesOf(RED)) {
       // Who shares a store with others has it from them: it may be theirs, although the node has the same id.
-      if (other === engine || other.store.lookEveryMs !== undefined) continue;
+      if (other.store === engine.store || other.store.lookEveryMs !== undefined) continue;
       leftBehind.push(run(other, work.attemptIn?.(other) ?? attempt, 1));
     }
     for (const before of leftBehind) before.runner.start();
