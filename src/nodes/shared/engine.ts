@@ -127,7 +127,7 @@ export function engineOfStore(
   if (before?.settings === settings) return before.engine;
   const engine = create(own);
   chosen.set(storeId, { settings, engine });
-  before?.engine.store.close().catch((error: Error) => warn(RED, error));
+  if (before) closeStore(RED, before.engine).catch((error: Error) => warn(RED, error));
   return engine;
 }
 
@@ -136,7 +136,17 @@ export async function closeEngineOfStore(RED: NodeAPI, storeId: string): Promise
   const { chosen } = allOf(RED);
   const closing = chosen.get(storeId);
   chosen.delete(storeId);
-  await closing?.engine.store.close();
+  if (closing) await closeStore(RED, closing.engine);
+}
+
+async function closeStore(RED: NodeAPI, { store }: Engine): Promise<void> {
+  if (store.lookEveryMs === undefined) {
+    const { queued, sending, waiting } = await store.counts();
+    const lost = queued + sending + waiting;
+    if (lost > 0)
+      warn(RED, { message: `The store in memory is gone, and ${lost} unfinished deliveries with it.` });
+  }
+  await store.close();
 }
 
 function allOf(RED: NodeAPI): Engines {
