@@ -75,6 +75,12 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     forget(delivery, telling);
   };
 
+  /** What became of it if the store did what was asked, and only its answer was lost. Others wait longer. */
+  const nextOf = async ({ id, state, version }: Delivery): Promise<Delivery | undefined> => {
+    const found = await store.get(id);
+    return found?.version === version + 1 && found.state === state && !found.announced ? found : undefined;
+  };
+
   /**
    * Resolves when nobody is taking it over any more. Where other processes look, too, they hear now and then
    * that somebody still is: they would tell it.
@@ -86,17 +92,22 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       over = true;
     });
     telling.state = "held";
+    let lostAnswer = false;
     for (let held = told; ; ) {
       await (store.lookEveryMs === undefined ? taking : atMost(holdEveryMs, taking));
       if (over) return held;
       // Those who listen hear of the change before it is known here.
       telling.version = held.version + 1;
-      const again = await store.takeAnnouncement(held.id, held.version).catch((error: unknown) => {
+      try {
+        const again = await store.takeAnnouncement(held.id, held.version);
+        const own = again ?? (lostAnswer ? await nextOf(held) : undefined);
+        if (!own) return undefined;
+        held = own;
+        lostAnswer = false;
+      } catch (error) {
         report(error);
-        return held;
-      });
-      if (!again) return undefined;
-      held = again;
+        lostAnswer = true;
+      }
       telling.version = held.version;
     }
   };
