@@ -15,7 +15,7 @@ export function keepLease(
   { lost, report }: { lost: () => void; report: (error: unknown) => void },
 ): () => void {
   if (lease.expiresAt === Infinity) return () => {};
-  const leaseMs = Math.max(300, lease.expiresAt - Date.now());
+  let leaseMs = Math.max(300, lease.expiresAt - Date.now());
   let over = false;
   let next: NodeJS.Timeout | undefined;
   let end: NodeJS.Timeout | undefined;
@@ -37,10 +37,13 @@ export function keepLease(
     next = setTimeout(extend, ms);
   };
   const extend = () => {
+    const askedAt = Date.now();
     store.extend(lease).then(
       (extended) => {
         if (over) return;
         if (!extended) return lose();
+        // Of a claim that came late, little was left.
+        leaseMs = Math.max(leaseMs, extended.expiresAt - askedAt);
         holdUntil(extended.expiresAt);
         extendIn(leaseMs / 3);
       },

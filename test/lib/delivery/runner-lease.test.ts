@@ -81,6 +81,31 @@ describe("leases that end", () => {
     expect(gate.stopped).toEqual(["Another process has taken over the delivery."]);
   });
 
+  test("a claim that comes late, with little left of its lease, is extended as seldom as any other", async () => {
+    const { start, store, accept } = leased();
+    const gate = watchedGate();
+    let extended = 0;
+    start({
+      attempt: gate.attempt,
+      store: {
+        ...store,
+        async claim(...asked) {
+          const claims = await store.claim(...asked);
+          const late = { expiresAt: Date.now() + leaseMs / 50 };
+          return claims.map((claim) => ({ ...claim, lease: { ...claim.lease, ...late } }));
+        },
+        extend(lease) {
+          extended++;
+          return store.extend(lease);
+        },
+      },
+    });
+    await accept();
+    await pass(4 * leaseMs);
+    expect(gate.stopped).toEqual([]);
+    expect(extended).toBeLessThan(20);
+  });
+
   test("a store that does not answer at all: the attempt is stopped before the lease ends", async () => {
     const { start, store, accept } = leased();
     const gate = watchedGate();
