@@ -55,6 +55,19 @@ describe("what is not gone on with is removed", () => {
     expect([uploads(request), await notes()]).toEqual([[], 0]);
   });
 
+  test("at once, when it is interrupted while the store begins the upload", async () => {
+    const request = newRequest();
+    const controller = new AbortController();
+    inject(({ operation }) => {
+      if (operation !== "CreateMultipartUpload") return undefined;
+      setTimeout(() => controller.abort(new DeliveryError("cancelled", "A deploy.")), 100);
+      return { lastAnswerDelayMs: 300 };
+    });
+    expect(await attempt({ request, signal: controller.signal })).toMatchObject({ kind: "cancelled" });
+    expect([uploads(request), await notes()]).toEqual([[], 0]);
+    expect(bench.requests.map(({ operation }) => operation)).not.toContain("UploadPart");
+  });
+
   test("at once, when a deploy or a shutdown interrupts it", async () => {
     const request = newRequest();
     const controller = new AbortController();

@@ -79,6 +79,28 @@ async function begin(job: UploadJob): Promise<OpenUpload> {
   return { uploadId, parts: new Map() };
 }
 
+const lingerMs = 2_000;
+
+/** Whoever breaks off a request that makes something does not learn its name, and cannot remove it again. */
+async function outliving<T>(
+  signal: AbortSignal,
+  request: (lingering: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const linger = () => {
+    timer = setTimeout(() => controller.abort(signal.reason), lingerMs);
+  };
+  signal.addEventListener("abort", linger, { once: true });
+  try {
+    return await request(controller.signal);
+  } finally {
+    signal.removeEventListener("abort", linger);
+    clearTimeout(timer);
+  }
+}
+
 async function create(job: UploadJob): Promise<string> {
   const { connection, source, key, signal, onRepeat } = job;
   const { CreateMultipartUploadCommand } = await connection.sdk();
@@ -87,10 +109,9 @@ async function create(job: UploadJob): Promise<string> {
     Key: key,
     ...(connection.options.checksums === "supported" && { ChecksumAlgorithm: "CRC32" }),
   });
-  const { UploadId } = await connection.send((client, options) => client.send(command, options), {
-    signal,
-    onRepeat,
-  });
+  const { UploadId } = await outliving(signal, (lingering) =>
+    connection.send((client, options) => client.send(command, options), { signal: lingering, onRepeat }),
+  );
   if (UploadId) return UploadId;
   throw new DeliveryError(
     "unavailable",
