@@ -36,7 +36,7 @@ export function openFile(file: string, notify: (notice: string) => void): OpenFi
     );
     return openFile(file, notify);
   }
-  const ino = inodeOf(file);
+  const { ino } = statSync(file);
   let logsIno: number | undefined;
   return {
     driver,
