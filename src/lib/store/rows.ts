@@ -1,8 +1,17 @@
 import { createHash } from "node:crypto";
-import type { ErrorRecord } from "../errors";
+import { DeliveryError, type ErrorRecord } from "../errors";
 import type { Delivery, DeliveryState } from "../types";
 import type { StoreRow } from "./backend";
 import { decodeDraft, decodeProgress, encodeDraft, encodeProgress } from "./codec";
+
+/** What a store is refused with that only a newer version understands. */
+export function writtenByNewer(schema: number): DeliveryError {
+  return new DeliveryError(
+    "local",
+    `The delivery store was written by a newer version of this package (schema ${schema}). ` +
+      "Install that version again, or choose another store.",
+  );
+}
 
 /** States in which a once-key belongs to its delivery. */
 const keyHolders: ReadonlySet<DeliveryState> = new Set([

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Collection, MongoClientOptions } from "mongodb";
 import { DeliveryError } from "../../errors";
+import { writtenByNewer } from "../rows";
 import { importClient, patienceMsOf } from "../server-access";
 import { createPatience } from "../server-failure";
 import {
@@ -79,13 +80,7 @@ export async function prepare({ deliveries, state, patiently }: MongoDatabase): 
       { upsert: true, returnDocument: "after" },
     ),
   );
-  if (found && found.value > schemaVersion) {
-    throw new DeliveryError(
-      "local",
-      `The delivery store was written by a newer version of this package (schema ${found.value}). ` +
-        "Install that version again, or choose another store.",
-    );
-  }
+  if (found && found.value > schemaVersion) throw writtenByNewer(found.value);
   await patiently(() => deliveries.createIndexes(indexes));
 }
 

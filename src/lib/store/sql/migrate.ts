@@ -1,4 +1,5 @@
 import { DeliveryError } from "../../errors";
+import { writtenByNewer } from "../rows";
 import type { Execute, SqlDatabase } from "./backend";
 import { migrations, schemaTable, table } from "./schema";
 
@@ -64,11 +65,7 @@ async function readVersion(
 /** Apart from the reading, whose failure means that there is no table yet. */
 function refuseNewer(version: number): number {
   if (version <= migrations.length) return version;
-  throw new DeliveryError(
-    "local",
-    `The delivery store was written by a newer version of this package (schema ${version}). ` +
-      "Install that version again, or choose another store.",
-  );
+  throw writtenByNewer(version);
 }
 
 /** Some databases cannot take back half a schema when the process that makes it is killed. */
