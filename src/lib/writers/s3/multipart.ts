@@ -1,10 +1,16 @@
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { DeliveryError } from "../../errors";
-import { capitalised } from "../../quotation";
 import type { ContentParts, Part } from "./content-parts";
 import { describeUpload, findUnfinished, hasPart, type OpenUpload } from "./resume";
 import { abortStaleUploads, abortUpload, forgetUpload, noteUpload } from "./stale-uploads";
-import { bodyChecksum, onlyIfAbsent, type Published, type Reply, type UploadJob } from "./upload-job";
+import {
+  bodyChecksum,
+  falseSuccess,
+  onlyIfAbsent,
+  type Published,
+  type Reply,
+  type UploadJob,
+} from "./upload-job";
 
 /** More would only take turns on the same line. */
 const partsAtOnce = 3;
@@ -113,10 +119,7 @@ async function create(job: UploadJob): Promise<string> {
     connection.send((client, options) => client.send(command, options), { signal: lingering, onRepeat }),
   );
   if (UploadId) return UploadId;
-  throw new DeliveryError(
-    "unavailable",
-    `${capitalised(connection.description)} began no upload although it answered with success. Does a proxy or a cache in between answer in its place?`,
-  );
+  throw falseSuccess(job, "began no upload although it answered with success.");
 }
 
 interface PartsJob {
@@ -224,12 +227,9 @@ function completedPart(
   return { PartNumber: n, ETag, ...(ChecksumCRC32 !== undefined && { ChecksumCRC32 }) };
 }
 
-function noEtag({ connection, bucket, key }: UploadJob, n: number): DeliveryError {
-  return new DeliveryError(
-    "unavailable",
-    `${capitalised(connection.description)} answered with success but without an ETag to part ${n} of s3://${bucket}/${key}. Does a proxy or a cache in between answer in its place?`,
-    { code: "NoETag" },
-  );
+function noEtag(job: UploadJob, n: number): DeliveryError {
+  const said = `answered with success but without an ETag to part ${n} of s3://${job.bucket}/${job.key}.`;
+  return falseSuccess(job, said, { code: "NoETag" });
 }
 
 async function complete(job: UploadJob, uploadId: string, sent: SentPart[], bytes: number): Promise<Reply> {

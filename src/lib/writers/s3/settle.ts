@@ -1,8 +1,7 @@
 import { DeliveryError } from "../../errors";
-import { capitalised } from "../../quotation";
 import type { Verified } from "../../types";
 import { type FoundObject, type Look, lookAt } from "./look";
-import type { Published, Reply, UploadJob } from "./upload-job";
+import { falseSuccess, type Published, type Reply, type UploadJob } from "./upload-job";
 
 /** An object that is known to be at the store. */
 export interface Settled {
@@ -121,13 +120,10 @@ function settled(
   };
 }
 
-function notThere({ connection, bucket, key }: UploadJob, look: Look): DeliveryError {
-  const reason = look.state === "unknown" ? ` ${look.error.message}` : "";
-  return new DeliveryError(
-    "unavailable",
-    `${capitalised(connection.description)} answered with success, but s3://${bucket}/${key} is not there with this content. Does a proxy or a cache in between answer in its place?${reason}`,
-    { code: "NotStored" },
-  );
+function notThere(job: UploadJob, look: Look): DeliveryError {
+  const said = `answered with success, but s3://${job.bucket}/${job.key} is not there with this content.`;
+  const reason = look.state === "unknown" ? look.error.message : "";
+  return falseSuccess(job, said, { code: "NotStored", reason });
 }
 
 function damaged({ bucket, key }: UploadJob, { bytes }: Published, object: FoundObject): DeliveryError {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { DeliveryError } from "../../errors";
+import { DeliveryError } from "../../errors";
+import { capitalised } from "../../quotation";
 import type { DataSource } from "../../types";
 import type { S3Connection } from "./connection";
 import type { ObjectHeaders } from "./object-headers";
@@ -75,6 +76,17 @@ export function bodyChecksum({ connection }: UploadJob, body: Uint8Array): BodyC
     input: { ContentMD5: md5.toString("base64") },
     echoed: ({ ETag }) => ETag?.replaceAll('"', "").toLowerCase() === md5.toString("hex"),
   };
+}
+
+/** For an answer with success that cannot be the store's own. `said` ends a sentence that begins with its name. */
+export function falseSuccess(
+  { connection }: UploadJob,
+  said: string,
+  { code, reason = "" }: { code?: string; reason?: string } = {},
+): DeliveryError {
+  const doubt = "Does a proxy or a cache in between answer in its place?";
+  const sentence = `${capitalised(connection.description)} ${said} ${doubt} ${reason}`.trimEnd();
+  return new DeliveryError("unavailable", sentence, { code });
 }
 
 /** Undefined where the machine forbids MD5 (FIPS). */
