@@ -1,12 +1,13 @@
 import type { NodeAPI, NodeDef } from "node-red";
-import { createFtpConnection, inUnit, readFtpConnectionOptions } from "../../lib";
-import { type ConnectionNode, keepConnection } from "../shared/connection-node";
-import { msPerSecond } from "../shared/units";
+import { createFtpConnection, readFtpConnectionOptions } from "../../lib";
+import {
+  type ConnectionNode,
+  keepConnection,
+  type TimeoutSettings,
+  timeoutsOf,
+} from "../shared/connection-node";
 
-interface Config extends NodeDef {
-  connectTimeoutSeconds?: string | number;
-  idleTimeoutSeconds?: string | number;
-}
+type Config = NodeDef & TimeoutSettings;
 
 interface Credentials {
   user: string;
@@ -23,8 +24,7 @@ export default function register(RED: NodeAPI): void {
           readFtpConnectionOptions({
             ...config,
             ...credentials,
-            connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
-            idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
+            ...timeoutsOf(config),
           }),
         ),
       );

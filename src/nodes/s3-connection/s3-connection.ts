@@ -1,12 +1,13 @@
 import type { NodeAPI, NodeDef } from "node-red";
-import { createS3Connection, inUnit, readS3ConnectionOptions } from "../../lib";
-import { type ConnectionNode, keepConnection } from "../shared/connection-node";
-import { msPerSecond } from "../shared/units";
+import { createS3Connection, readS3ConnectionOptions } from "../../lib";
+import {
+  type ConnectionNode,
+  keepConnection,
+  type TimeoutSettings,
+  timeoutsOf,
+} from "../shared/connection-node";
 
-interface Config extends NodeDef {
-  connectTimeoutSeconds?: string | number;
-  idleTimeoutSeconds?: string | number;
-}
+type Config = NodeDef & TimeoutSettings;
 
 interface Credentials {
   accessKeyId: string;
@@ -24,8 +25,7 @@ export default function register(RED: NodeAPI): void {
           readS3ConnectionOptions({
             ...config,
             ...credentials,
-            connectTimeoutMs: inUnit("connectTimeoutSeconds", config.connectTimeoutSeconds, msPerSecond),
-            idleTimeoutMs: inUnit("idleTimeoutSeconds", config.idleTimeoutSeconds, msPerSecond),
+            ...timeoutsOf(config),
           }),
         ),
       );

@@ -1,5 +1,6 @@
 import type { Node, NodeAPI } from "node-red";
-import { DeliveryError, toDeliveryError } from "../../lib";
+import { DeliveryError, inUnit, toDeliveryError } from "../../lib";
+import { msPerSecond } from "./units";
 
 export interface Closable {
   /** @param removed whether the node will be gone after the deploy */
@@ -12,6 +13,20 @@ export interface ConnectionNode<Credentials extends object = object, Connection 
   connection?: Connection;
   problem?: DeliveryError;
   users: number;
+}
+
+/** As the dialogs of servers have them. */
+export interface TimeoutSettings {
+  connectTimeoutSeconds?: string | number;
+  idleTimeoutSeconds?: string | number;
+}
+
+/** As the library's options have them. */
+export function timeoutsOf({ connectTimeoutSeconds, idleTimeoutSeconds }: TimeoutSettings) {
+  return {
+    connectTimeoutMs: inUnit("connectTimeoutSeconds", connectTimeoutSeconds, msPerSecond),
+    idleTimeoutMs: inUnit("idleTimeoutSeconds", idleTimeoutSeconds, msPerSecond),
+  };
 }
 
 const longestWaitMs = 12_000;
