@@ -45,7 +45,7 @@ export default function register(RED: NodeAPI): void {
       const settings = readSettings(config);
       const { notifier, release } = notifierOf(RED, this, config);
       return {
-        attempt: notifierAttempt(notifier),
+        attemptIn: () => notifierAttempt(notifier),
         concurrency: 1,
         draft: async (msg) => draftOf(RED, this, settings, msg),
         async close() {

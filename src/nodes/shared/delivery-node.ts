@@ -21,9 +21,8 @@ import type { Caller, Done, Send } from "./tell-result";
 
 /** What a writer or a notifier brings along; the rest of a node's life is the same for all. */
 export interface DeliveryWork {
-  readonly attempt: AttemptFunction;
-  /** The same for what another engine has kept. By default `attempt` does. */
-  attemptIn?(engine: Engine): AttemptFunction;
+  /** For what this engine has kept. */
+  attemptIn(engine: Engine): AttemptFunction;
   readonly concurrency: number;
   /** What a delivery is told by whose message or template did not make one: the template of its target. */
   readonly targetTemplate?: string;
@@ -62,15 +61,15 @@ export function runDeliveries(
   const callers = new Map<string, Caller>();
   const { work, problem } = storeProblem ? { problem: storeProblem } : tryTo(() => createWork(engine));
   const problems = createSayOnce((sentence) => node.error(sentence));
-  const run = (from: Engine, attempt: AttemptFunction, concurrency: number) => {
+  const run = (from: Engine, concurrency: number) => {
+    const attempt = work?.attemptIn(from) ?? (() => Promise.reject(problem));
     const abandon = (id: string) => work?.abandon?.(id);
     const queue = createQueueRunner({ node, engine: from, property, attempt, concurrency, callers, abandon });
     queue.runner.on("problem", ({ message }) => problems.say(message));
     queue.runner.on("recovered", () => problems.forget() && node.log("The delivery store works again."));
     return queue;
   };
-  const attempt = work?.attempt ?? (() => Promise.reject(problem));
-  const queue = run(engine, attempt, work?.concurrency ?? 1);
+  const queue = run(engine, work?.concurrency ?? 1);
   const { runner } = queue;
   const shown = showWork(node, runner, engine.store, problem && statusOf.problem(problem.message));
   /** Of what the node has in stores that it used before. */
@@ -82,9 +81,10 @@ export function runDeliveries(
     for (const other of enginesOf(RED)) {
       // Who shares a store with others has it from them: it may be theirs, although the node has the same id.
       if (other.store === engine.store || other.store.lookEveryMs !== undefined) continue;
-      leftBehind.push(run(other, work.attemptIn?.(other) ?? attempt, 1));
+      const before = run(other, 1);
+      leftBehind.push(before);
+      before.runner.start();
     }
-    for (const before of leftBehind) before.runner.start();
   });
 
   /** Those that came before are accepted before, however long their files take to be looked at. */

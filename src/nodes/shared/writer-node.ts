@@ -120,8 +120,7 @@ interface WorkParts {
 function createWork(writer: Writer, parts: WorkParts): DeliveryWork {
   const { settings, engine, takeSource, render, release } = parts;
   return {
-    attempt: writerAttempt(writer, engine),
-    attemptIn: (other) => writerAttempt(writer, other),
+    attemptIn: (from) => writerAttempt(writer, from),
     concurrency: settings.concurrency,
     targetTemplate: settings.templates.target,
     async draft(msg) {
