@@ -122,13 +122,9 @@ function rememberedCases(cases: ContractCases): void {
 
   cases.add("repeat, fail: the writer saw its attempt fail: an identical file is not ours", async (bench) => {
     const target = bench.name("a.txt");
-    const writer = await bench.createWriter({ conflict: "fail" });
-    const deliveryId = randomUUID();
-    const first = { writer, deliveryId, begun: 1 };
-    await bench.writeFails(testSource(content, { failAfterBytes: 5 }), target, first);
+    const failed = await failOnce(bench, target);
     await bench.harness.put(target, content);
-    const options = { writer, deliveryId, begun: 2 };
-    const error = await bench.writeFails(testSource(content), target, options);
+    const error = await bench.writeFails(testSource(content), target, { ...failed, begun: 2 });
     expect(error).toMatchObject({ kind: "rejected", code: "EEXIST" });
     await bench.expectFile(target, content);
   });
@@ -137,13 +133,10 @@ function rememberedCases(cases: ContractCases): void {
     "repeat, fail: the writer saw its attempt fail, and another process has begun one",
     async (bench) => {
       const target = bench.name("a.txt");
-      const writer = await bench.createWriter({ conflict: "fail" });
-      const deliveryId = randomUUID();
-      const first = { writer, deliveryId, begun: 1 };
-      await bench.writeFails(testSource(content, { failAfterBytes: 5 }), target, first);
+      const failed = await failOnce(bench, target);
       // That one was killed before it could tell.
       await bench.harness.put(target, content);
-      const { receipt } = await repeat(bench, "fail", { writer, deliveryId, begun: 3 });
+      const { receipt } = await repeat(bench, "fail", { ...failed, begun: 3 });
       expect(receipt.notes).toEqual([expect.stringMatching(/earlier attempt/)]);
       await bench.expectFile(target, content);
     },
@@ -164,6 +157,14 @@ function rememberedCases(cases: ContractCases): void {
     expect(receipt.notes).toEqual([expect.stringMatching(/earlier attempt/)]);
     await bench.expectFile(target, content);
   });
+}
+
+/** The first attempt of a delivery, of which its writer knows that it failed half-way. */
+async function failOnce(bench: Bench, target: string) {
+  const options = { writer: await bench.createWriter({ conflict: "fail" }), deliveryId: randomUUID() };
+  const source = testSource(content, { failAfterBytes: 5 });
+  await bench.writeFails(source, target, { ...options, begun: 1 });
+  return options;
 }
 
 function takenOverCases(cases: ContractCases): void {
