@@ -141,6 +141,7 @@ function masterConfiguration(port: number): string {
     "retry unix - - n - - error",
     "discard unix - - n - - discard",
     "virtual unix - n n - - virtual",
+    "lmtp unix - - n - - lmtp",
     "anvil unix - - n - 1 anvil",
     "postlog unix-dgram n - n - 1 postlogd",
   ];
