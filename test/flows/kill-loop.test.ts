@@ -7,7 +7,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import { startFtpServer } from "../../demo/servers/ftp";
 import { startS3Server } from "../../demo/servers/s3";
 import { startSmtpServer } from "../../demo/servers/smtp";
+import { cyrusPath, startCyrus } from "../support/cyrus";
 import { type NodeRedProcess, startNodeRed } from "../support/node-red-process";
+import { requireTool } from "../support/required";
 import { provideRuntime, runtimeNames } from "../support/runtimes";
 import { seededRandom } from "../support/seeded";
 import { contentOf, filesBelow, keptDeliveries, post, sha256Of, type Wanted, wantedDeliveries } from "./load";
@@ -21,6 +23,9 @@ const lookEveryMs = 20;
 const atOnce = 3;
 const longestRestMs = 1_500;
 const faultRate = 0.05;
+
+/** Without it, what people find in their mailboxes is left out; the rest needs no program. */
+const hasMailboxes = requireTool("cyrus-imapd", cyrusPath);
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -96,6 +101,14 @@ function toldBySubject({ smtp }: TwoTargets): Map<string, string[]> {
     told.set(subject, [...(told.get(subject) ?? []), messageId]);
   }
   return told;
+}
+
+/** The subjects of what is in the mailbox of a real server, which gets all mails, also the repeated ones. */
+async function inMailbox({ smtp }: TwoTargets): Promise<string[]> {
+  const mailboxes = await startCyrus(["admin"]);
+  cleanups.push(() => mailboxes.stop());
+  await mailboxes.deliver(smtp.messages);
+  return (await mailboxes.mails("admin")).map(({ subject = "" }) => subject).sort();
 }
 
 /**
@@ -191,6 +204,7 @@ describe.each(runtimeNames)("%s", (name) => {
 
     const told = toldBySubject(servers);
     const repeats = [...told.values()].reduce((sum, ids) => sum + ids.length - 1, 0);
+    const mailed = hasMailboxes ? await inMailbox(servers) : undefined;
     const figures = {
       seed,
       rounds: half,
@@ -198,6 +212,7 @@ describe.each(runtimeNames)("%s", (name) => {
       keptAtKills,
       looks: watch.looks(),
       repeats,
+      inMailbox: mailed?.length ?? "not tried",
     };
     process.stdout.write(`${name}: ${JSON.stringify(figures)}\n`);
     expect(watch.partial).toEqual([]);
@@ -211,6 +226,7 @@ describe.each(runtimeNames)("%s", (name) => {
     const mails = new Set(servers.smtp.messages.map(({ raw }) => sha256Of(raw)));
     expect(mails.size).toBe(told.size);
     expect(repeats).toBeLessThanOrEqual(killedAt.length);
+    if (mailed) expect(mailed).toEqual(wanted.map((one) => subjectOf(servers, one)).sort());
 
     const names = (target: string) => wanted.filter((one) => one.target === target).map((one) => one.name);
     expect(await filesBelow(join(servers.ftp.root, "in"))).toEqual(names("ftp"));
