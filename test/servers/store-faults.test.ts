@@ -71,16 +71,28 @@ for (const one of servers.filter(({ tool, program }) => requireTool(tool, progra
       ...changes,
     });
 
-    test("eight that come to an empty database at once make its tables once", async () => {
+    test("eight that come to an empty database at once make its tables once, and know it as one", async () => {
       const options = await createDatabase();
       const eight = Array.from({ length: 8 }, () => open(options));
+      const identities = await Promise.all(eight.map((store) => store.identity()));
+      expect(new Set(identities).size).toBe(1);
+      expect(await open(await createDatabase()).identity()).not.toBe(identities[0]);
       await Promise.all(eight.map((store) => store.accept(draftOf())));
       expect(await eight[0]?.counts()).toMatchObject({ queued: 8 });
       const versions = await server.query(
         "select version from data_distribution_schema order by 1",
         options.database,
       );
-      expect(versions.split("\n")).toEqual(["0", "1"]);
+      expect(versions.split("\n")).toEqual(["0", "1", "2"]);
+    });
+
+    test("a change of the schema that was made and not noted is made anew", async () => {
+      const options = await createDatabase();
+      const { delivery } = await open(options).accept(draftOf());
+      await server.query("delete from data_distribution_schema where version = 2", options.database);
+      const after = open(options);
+      expect(await after.get(delivery.id)).toEqual(delivery);
+      expect(await after.identity()).toBe(await after.identity());
     });
 
     test("half a schema, left by a process that was killed, is made anew; a table with rows is left", async () => {

@@ -69,5 +69,7 @@ export interface StoreBackend {
   counts(queue: string | undefined): Promise<DeliveryCounts>;
   /** Removes announced rows in these states that ended before `endedBefore`, or before the `keep` newest. */
   prune(states: readonly DeliveryState[], endedBefore: number, keep: number): Promise<number>;
+  /** As in `DeliveryStore`. */
+  identity(): Promise<string>;
   close(): Promise<void>;
 }

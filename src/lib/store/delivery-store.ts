@@ -101,5 +101,10 @@ export interface DeliveryStore {
    * ignored. Returns the way to stop.
    */
   onChange(listener: (delivery: Delivery) => void): () => void;
+  /**
+   * A UUID that tells what is kept here from what any other store keeps. All processes that share the store
+   * get the same one, whatever they call its server.
+   */
+  identity(): Promise<string>;
   close(): Promise<void>;
 }

@@ -176,6 +176,8 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
       return () => listeners.delete(listener);
     },
 
+    identity: () => backend.identity(),
+
     async close() {
       listeners.clear();
       await backend.close();

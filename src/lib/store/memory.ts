@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { DeliveryState } from "../types";
 import { type KeptRow, noCounts, type StoreBackend, type StoreRow } from "./backend";
 import type { DeliveryCounts, DeliveryFilter, DeliveryStore } from "./delivery-store";
@@ -24,6 +25,7 @@ export function createMemoryBackend(): StoreBackend {
   const idsByKey = new Map<string, string>();
   const queues = new Map<string, DueQueue>();
   const countsByQueue = new Map<string, DeliveryCounts>();
+  const identity = randomUUID();
 
   const of = <Value>(map: Map<string, Value>, queue: string, create: () => Value): Value => {
     const value = map.get(queue) ?? create();
@@ -104,6 +106,8 @@ export function createMemoryBackend(): StoreBackend {
       if (old.length > 0) order = order.filter(({ id }) => rows.has(id));
       return old.length;
     },
+
+    identity: async () => identity,
 
     async close() {
       for (const kept of [rows, idsByKey, queues, countsByQueue]) kept.clear();

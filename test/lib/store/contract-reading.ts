@@ -22,6 +22,14 @@ export function readingCases(createBench: CreateBench): void {
     expect(await store.list({})).toEqual({ deliveries: [] });
   });
 
+  test("says who it is, and always the same", async () => {
+    const { store, accept } = await createBench();
+    const said = await Promise.all(Array.from({ length: 4 }, () => store.identity()));
+    await accept();
+    expect(new Set([...said, await store.identity()]).size).toBe(1);
+    expect(said[0]).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  });
+
   test("lists the newest first, in pages, also those of the same millisecond", async () => {
     const { store } = await createBench();
     const ids: string[] = [];

@@ -67,6 +67,10 @@ export function createRedisBackend({ run, close }: RedisDatabase): StoreBackend 
       }
     },
 
+    async identity() {
+      return String(await run("identity", [randomUUID()]));
+    },
+
     close,
   };
 }

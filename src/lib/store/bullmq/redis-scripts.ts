@@ -157,4 +157,10 @@ end
 return number
 `;
 
-export const scripts = { insert, change, get, claimable, nextClaimable, list, counts, prune };
+/** What it is to be unless it is something already. Gives what it is. */
+const identity = `
+redis.call('SETNX', '{data-distribution}:identity', ARGV[1])
+return redis.call('GET', '{data-distribution}:identity')
+`;
+
+export const scripts = { insert, change, get, claimable, nextClaimable, list, counts, prune, identity };

@@ -12,7 +12,7 @@ type Where = Filter<DeliveryDocument>;
 
 /** Each method is one statement, or finds its own work when a statement is done again. */
 export function createMongoBackend(database: MongoDatabase): StoreBackend {
-  const { deliveries, patiently } = database;
+  const { deliveries, state, patiently } = database;
   const arrivals = createArrivals(database);
   const first = (where: Where) => deliveries.findOne(where);
   // Values are always compared, never read as operators, whatever a message has made them.
@@ -116,6 +116,17 @@ export function createMongoBackend(database: MongoDatabase): StoreBackend {
         old.push({ finishedAt: { $lt: finishedAt } }, { finishedAt, arrival: { $lte: arrival } });
       }
       return (await patiently(() => deliveries.deleteMany({ ...ended, $or: old }))).deletedCount;
+    },
+
+    async identity() {
+      const id = randomUUID();
+      const finding = () =>
+        state.findOneAndUpdate(
+          { _id: "identity" },
+          { $setOnInsert: { value: 1, id } },
+          { upsert: true, returnDocument: "after" },
+        );
+      return (await patiently(finding))?.id ?? id;
     },
 
     close: () => database.close(),

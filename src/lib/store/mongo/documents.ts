@@ -15,10 +15,12 @@ export type DeliveryDocument = {
   changeId: string;
 };
 
-/** What the processes agree on: how many deliveries ever came, and the version of all this. */
+/** What the processes agree on: how many deliveries ever came, the version of all this, and whose it is. */
 export interface StateDocument {
-  _id: "arrivals" | "schema";
+  _id: "arrivals" | "schema" | "identity";
   value: number;
+  /** Of the identity. */
+  id?: string;
 }
 
 export const schemaVersion = 1;

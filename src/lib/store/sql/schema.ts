@@ -3,6 +3,8 @@ import type { Knex } from "knex";
 // In a database of others, a plain name could be taken.
 export const table = "data_distribution_deliveries";
 export const schemaTable = "data_distribution_schema";
+/** Has one row. */
+export const identityTable = "data_distribution_identity";
 
 /** Says what a database of one kind wants to be told of every table. */
 export type TableSettings = (columns: Knex.CreateTableBuilder) => void;
@@ -38,4 +40,13 @@ export const migrations: readonly ((
       columns.index(["announced", "queue"], "data_distribution_announced");
       columns.index(["finished_at"], "data_distribution_finished");
     }),
+  (schema, settings) =>
+    schema
+      // Nothing can be in it yet: a process was killed between its making and the note of it.
+      .dropTableIfExists(identityTable)
+      .createTable(identityTable, (columns) => {
+        settings(columns);
+        columns.integer("row_number").notNullable().primary();
+        columns.string("id", 36).notNullable();
+      }),
 ];
