@@ -1,3 +1,4 @@
+export type * from "./content-bucket";
 export * from "./content-type";
 export { type Announcer, createAnnouncer, leftOverMs } from "./delivery/announcer";
 export * from "./delivery/attempt";

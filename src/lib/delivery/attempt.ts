@@ -20,7 +20,7 @@ export function writerAttempt(
   { spool, limits = {} }: { spool: Spool; limits?: AttemptLimits },
 ): AttemptFunction {
   return async (delivery, context) => {
-    const opened = await openSource(delivery.source, { spool });
+    const opened = await openSource(delivery.source, { spool, signal: context.signal });
     const deadline = createDeadline(context.signal, opened.size, limits);
     // Whoever waits for a free session or for memory is not slow.
     const source = watchSource(opened, deadline.start);

@@ -1,3 +1,5 @@
+export { type BucketSpoolOptions, createBucketSpool } from "./bucket-spool";
+export { createLazySpool } from "./lazy-spool";
 export { openSource } from "./open";
 export { type PrepareContext, prepareSource } from "./prepare";
 export { createAbsentSpool, shareSource } from "./share";

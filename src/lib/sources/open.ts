@@ -11,6 +11,8 @@ export interface OpenContext {
   spool: Spool;
   /** How long a source may give nothing while it is read. Default: 60 s. */
   stallTimeoutMs?: number;
+  /** Ends the opening. What is read has a signal of its own. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -46,9 +48,9 @@ export async function openSource(spec: SourceSpec, context: OpenContext): Promis
 }
 
 async function openSpooled(spec: SpoolSpec, context: OpenContext): Promise<DataSource> {
-  const { spool } = context;
+  const { spool, signal } = context;
   const { name, size, sha256 } = spec;
-  if (!(await spool.has(sha256, size))) throw notThere(name);
+  if (!(await spool.ready(sha256, size, signal))) throw notThere(name);
   const open = async (start: number) => spool.feed(sha256, { start });
   return dataSource(spec, context, open, () => notThere(name));
 }

@@ -17,6 +17,7 @@ export async function shareSource(
   { from, to }: { from: Spool; to: Spool },
 ): Promise<SourceSpec> {
   const { name, contentType } = source;
+  if (source.kind === "spool" && (await to.has(source.sha256, source.size))) return source;
   const base = { name, ...(contentType !== undefined && { contentType }) };
   const opened = await openSource(source, { spool: from });
   const isSmall = opened.size !== undefined && opened.size <= inlineBytes;
@@ -47,10 +48,11 @@ export function createAbsentSpool(): Spool {
       throw new DeliveryError(
         "invalid",
         `More than ${inlineBytes / 1_024} KiB has to be where every process that shares the delivery store can ` +
-          "read it. Name a shared folder in the settings of the store, or keep these deliveries in another store.",
+          "read it. Name a shared folder or a bucket in the settings of the store, or keep these deliveries in another store.",
       );
     },
     has: async () => false,
+    ready: async () => false,
     feed,
     open: (sha256) => streamOf(feed(sha256), { what: "the absent spool" }),
     prune: async () => 0,

@@ -5,52 +5,91 @@ import type { Turns } from "./spool";
 
 const hourMs = 60 * 60 * 1000;
 const dayMs = 24 * hourMs;
+const sevenDaysMs = 7 * dayMs;
 
 /** When each content was last needed, by its SHA-256, in milliseconds since the epoch; `Infinity` for still. */
 export type Needed = () => Promise<ReadonlyMap<string, number>>;
 
-export interface PruneLimits {
-  needed: Needed;
-  maxAgeMs: number;
-  maxBytes: number;
-  inTurn: Turns;
+/** What is not needed any more stays within them. */
+export interface SpoolLimits {
+  /** Counted from when it was put or needed last. Default: 7 days. */
+  maxAgeMs?: number;
+  /** Default: no limit. */
+  maxBytes?: number;
 }
 
-/** What `Spool.prune` promises. Files with other names are nobody's business here. */
-export async function pruneFolder(folder: string, limits: PruneLimits): Promise<number> {
+/** Whether content that was put or needed then is far from being removed. */
+export function isYoung(lastMs: number, { maxAgeMs = sevenDaysMs }: SpoolLimits): boolean {
+  return lastMs > Date.now() - Math.min(maxAgeMs, hourMs) / 2;
+}
+
+interface PruneLimits extends SpoolLimits {
+  needed: Needed;
+}
+
+/** Content as it lies somewhere. */
+export interface KeptContent {
+  /** Its SHA-256. */
+  name: string;
+  size: number;
+  /** When it was put, or somebody was about to need it. */
+  lastMs: number;
+}
+
+/**
+ * What `Spool.prune` promises, of these contents.
+ * @param remove removes one, unless it was put or needed later than `thanMs` after all
+ */
+export async function pruneContents(
+  contents: readonly KeptContent[],
+  {
+    needed: askNeeded,
+    maxAgeMs = sevenDaysMs,
+    maxBytes = Infinity,
+    remove,
+  }: PruneLimits & { remove: (name: string, thanMs: number) => Promise<boolean> },
+): Promise<number> {
+  const now = Date.now();
+  let total = contents.reduce((sum, { size }) => sum + size, 0);
+  const spareMs = () => (total > maxBytes ? Math.min(maxAgeMs, hourMs) : maxAgeMs);
+  const old = contents.filter(({ lastMs }) => lastMs <= now - spareMs());
+  if (old.length === 0) return 0;
+  const needed = await askNeeded();
+  const neededMs = ({ name, lastMs }: KeptContent) => Math.max(lastMs, needed.get(name) ?? 0);
+  old.sort((a, b) => neededMs(a) - neededMs(b));
+  let removed = 0;
+  for (const content of old) {
+    const thanMs = now - spareMs();
+    // Those that follow were needed later still.
+    if (neededMs(content) > thanMs) break;
+    if (!(await remove(content.name, thanMs))) continue;
+    total -= content.size;
+    removed++;
+  }
+  return removed;
+}
+
+/** Prunes the contents in a folder. Files with other names are nobody's business here. */
+export async function pruneFolder(
+  folder: string,
+  { inTurn, ...limits }: PruneLimits & { inTurn: Turns },
+): Promise<number> {
   const names = await readdir(folder).catch((error: unknown) => {
     if (codeOf(error) === "ENOENT") return [];
     throw error;
   });
-  const now = Date.now();
-  const contents: { name: string; size: number; mtimeMs: number }[] = [];
+  const remove = (name: string, thanMs: number) => removeOlder(folder, name, thanMs, inTurn);
+  const contents: KeptContent[] = [];
   let removed = 0;
   for (const name of names) {
     const isContent = /^[0-9a-f]{64}$/.test(name);
     if (!isContent && !name.endsWith(".tmp")) continue;
     const stats = await stat(path.join(folder, name)).catch(() => undefined);
     if (!stats?.isFile()) continue;
-    if (isContent) contents.push({ name, size: stats.size, mtimeMs: stats.mtimeMs });
-    else if (await removeOlder(folder, name, now - dayMs, limits.inTurn)) removed++;
+    if (isContent) contents.push({ name, size: stats.size, lastMs: stats.mtimeMs });
+    else if (await remove(name, Date.now() - dayMs)) removed++;
   }
-
-  let total = contents.reduce((sum, { size }) => sum + size, 0);
-  const spareMs = () => (total > limits.maxBytes ? Math.min(limits.maxAgeMs, hourMs) : limits.maxAgeMs);
-  const old = contents.filter(({ mtimeMs }) => mtimeMs <= now - spareMs());
-  if (old.length === 0) return removed;
-  const needed = await limits.needed();
-  const lastMs = ({ name, mtimeMs }: { name: string; mtimeMs: number }) =>
-    Math.max(mtimeMs, needed.get(name) ?? 0);
-  old.sort((a, b) => lastMs(a) - lastMs(b));
-  for (const content of old) {
-    const thanMs = now - spareMs();
-    // Those that follow were needed later still.
-    if (lastMs(content) > thanMs) break;
-    if (!(await removeOlder(folder, content.name, thanMs, limits.inTurn))) continue;
-    total -= content.size;
-    removed++;
-  }
-  return removed;
+  return removed + (await pruneContents(contents, { ...limits, remove }));
 }
 
 /** Looks once more in its turn: the content may have been put again since. */

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { codeOf, DeliveryError } from "../errors";
 import { chunkBytes, type Feed, readAhead, reusedBuffers, streamOf } from "./reading";
 import { classifySpoolError } from "./source-errors";
-import { type Needed, pruneFolder } from "./spool-prune";
+import { isYoung, type Needed, pruneFolder, type SpoolLimits } from "./spool-prune";
 import { type Written, writeStream } from "./spool-write";
 
 /**
@@ -30,6 +30,12 @@ export interface Spool {
    */
   has(sha256: string, size?: number): Promise<boolean>;
   /**
+   * As `has`, for whoever is going to read it now: content that lies elsewhere is brought to this machine
+   * first, however long that takes.
+   * @throws DeliveryError `cancelled` with the signal
+   */
+  ready(sha256: string, size?: number, signal?: AbortSignal): Promise<boolean>;
+  /**
    * Removes content that nobody has put or needed for longer than the spool's limit and, what was needed
    * longest ago first, what makes the spool larger than its limit; but nothing that still is needed, and for
    * the sake of its size nothing of the last hour, which may belong to a delivery that is just being
@@ -44,29 +50,20 @@ export interface PutOptions {
   maxBytes?: number;
 }
 
-export interface SpoolOptions {
+export interface SpoolOptions extends SpoolLimits {
   /** Made on first use, for its owner only. */
   folder: string;
-  /** Counted from when it was put or needed last. Default: 7 days. */
-  maxAgeMs?: number;
-  /** Default: no limit. */
-  maxBytes?: number;
 }
 
-const hourMs = 60 * 60 * 1000;
-const sevenDaysMs = 7 * 24 * hourMs;
-
-export function createSpool({ folder, maxAgeMs = sevenDaysMs, maxBytes = Infinity }: SpoolOptions): Spool {
+export function createSpool({ folder, ...limits }: SpoolOptions): Spool {
   const pathOf = (sha256: string) => path.join(folder, checkDigest(sha256));
   const inTurn = createTurns();
-
-  const youngMs = Math.min(maxAgeMs, hourMs) / 2;
 
   async function isThere(sha256: string, size?: number): Promise<"young" | "old" | false> {
     try {
       const stats = await stat(pathOf(sha256));
       if (!stats.isFile() || stats.size !== (size ?? stats.size)) return false;
-      return stats.mtimeMs > Date.now() - youngMs ? "young" : "old";
+      return isYoung(stats.mtimeMs, limits) ? "young" : "old";
     } catch (error) {
       if (codeOf(error) === "ENOENT") return false;
       throw classifySpoolError(error, "look for its content");
@@ -98,6 +95,7 @@ export function createSpool({ folder, maxAgeMs = sevenDaysMs, maxBytes = Infinit
 
   return {
     has,
+    ready: has,
     async put(stream, options = {}) {
       const temporary = path.join(folder, `${randomUUID()}.tmp`);
       try {
@@ -116,7 +114,7 @@ export function createSpool({ folder, maxAgeMs = sevenDaysMs, maxBytes = Infinit
       streamOf(readAhead(lazyFeed(pathOf(sha256), 0)), { what: `the spool's file ${sha256}` }),
     async prune(needed) {
       try {
-        return await pruneFolder(folder, { needed, maxAgeMs, maxBytes, inTurn });
+        return await pruneFolder(folder, { ...limits, needed, inTurn });
       } catch (error) {
         throw classifySpoolError(error, "be cleaned up");
       }

@@ -4,7 +4,7 @@ import { rulesByCode, rulesByStatus, type S3Rule, unknownRule, unsupported } fro
 import type { S3ConnectionOptions } from "./options";
 
 /** What was being asked of the store when it went wrong. */
-export type S3Step = "store" | "look" | "create" | "lifecycle" | "link";
+export type S3Step = "store" | "look" | "read" | "remove" | "create" | "lifecycle" | "link";
 
 export interface S3ErrorPlace {
   /** `the S3 server https://s3.example.com (region us-east-1)`. */
@@ -122,6 +122,8 @@ function refused({ step, bucket, key }: S3ErrorPlace): string {
   const sentences: Record<S3Step, string> = {
     store: `did not store ${object}`,
     look: `did not tell about ${object}`,
+    read: `did not give ${object}`,
+    remove: `did not remove ${object}`,
     create: `did not create the bucket ${bucket}`,
     lifecycle: `did not take the lifecycle rule of the bucket ${bucket}`,
     link: `gets no link to ${object}`,

@@ -1,12 +1,14 @@
+import type { ContentBucket } from "../../content-bucket";
 import { classifyCommonError, DeliveryError } from "../../errors";
 import type { AttemptContext, Receipt, Writer } from "../../types";
 import { splitTargetName } from "../target-name";
 import { createBucketKeeper } from "./bucket";
 import type { S3Connection } from "./connection";
+import { contentBelow } from "./content-bucket";
 import { type Attempt, type Delivered, deliver } from "./deliver";
 import { interrupted } from "./errors";
 import { presignLink } from "./link";
-import type { S3WriterOptions } from "./options";
+import { readS3WriterOptions, type S3WriterOptions } from "./options";
 import { createSweep, dropUnfinished } from "./stale-uploads";
 import type { UnfinishedUploads } from "./unfinished-uploads";
 
@@ -54,6 +56,21 @@ export function createS3Writer(
     abandon: (deliveryId) => dropUnfinished(connection, unfinished, deliveryId),
     async close() {},
   };
+}
+
+/**
+ * Objects below a prefix of a bucket. The keys must be allowed to list the bucket, and to put, get and delete
+ * objects there. The connection stays its maker's to close.
+ * @param prefix of all keys: it ends in a slash, or is empty
+ * @param unfinished as with `createS3Writer`
+ */
+export function createS3ContentBucket(
+  connection: S3Connection,
+  { bucket, prefix }: { bucket: string; prefix: string },
+  context: { unfinished?: UnfinishedUploads } = {},
+): ContentBucket {
+  const writer = createS3Writer(connection, readS3WriterOptions({ bucket }), context);
+  return contentBelow(connection, writer, { bucket, prefix });
 }
 
 /** @throws DeliveryError `invalid` */
