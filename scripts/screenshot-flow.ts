@@ -75,6 +75,12 @@ export function showcaseFlow({ s3, ftp }: { s3: S3Server; ftp: FtpServer }): Flo
       deliveredSubject: "{{metadata.title}} is there",
     }),
     { ...node("notify", "notify-log", [960, 220], [[], []], {}), name: "to the log" },
+    // Nothing uses it: it is there to be looked at.
+    config(
+      "store",
+      { kind: "redis", host: "redis.example.com", port: "6379", spool: "bucket" },
+      { user: "", password: "secret" },
+    ),
     config(
       "s3-connection",
       { endpoint: s3.endpoint, pathStyle: true },

@@ -76,7 +76,7 @@ async function takeAll(page: Page, nodeRed: NodeRedProcess, flow: readonly FlowN
 }
 
 async function openDialog(page: Page, id: string, type: string): Promise<void> {
-  const open = type.endsWith("-connection")
+  const open = /-(connection|store)$/.test(type)
     ? `RED.editor.editConfig("", ${JSON.stringify(type)}, ${JSON.stringify(id)})`
     : `RED.editor.edit(RED.nodes.node(${JSON.stringify(id)}))`;
   await page.evaluate(open);

@@ -139,12 +139,23 @@ const wrong: [setting: string, value: unknown, sentence: RegExp][] = [
   ["verifyCertificate", "perhaps", /verifyCertificate must be true or false/],
   ["leaseSeconds", "5", /leaseSeconds must be a number from 30 to 3600/],
   ["connectTimeoutSeconds", "soon", /connectTimeoutSeconds must be a number from/],
+  ["spool", "attic", /spool must be one of folder, bucket/],
   ["spoolFolder", "deliveries", /spoolFolder must be an absolute path/],
+  ["spoolBucket", "My_Bucket", /spoolBucket must be 3 to 63 lower-case letters/],
+  ["spoolBucket", "127.0.0.1", /spoolBucket must not look like an IP address/],
+  ["spoolConnection", "", /spoolConnection is missing/],
+  ["spoolPrefix", "a/../b", /spoolPrefix must be the names of folders/],
+  ["spoolPrefix", "/a", /spoolPrefix must be the names of folders/],
 ];
 
 test.each(wrong)("a store with %s %j fails each message of its writers, with the reason", async (...row) => {
   const [setting, value, sentence] = row;
-  const settings = { kind: "postgresql", host: "localhost", database: "deliveries", [setting]: value };
+  const inBucket = { spool: "bucket", spoolConnection: "s3", spoolBucket: "deliveries" };
+  const settings = {
+    ...{ kind: "postgresql", host: "localhost", database: "deliveries" },
+    ...(/^spool[BCP]/.test(setting) && inBucket),
+    [setting]: value,
+  };
   const credentials = { ...credentialsOf(servers), store: { user: "me", password: "Planted-Secret" } };
   await runtime.load(
     [...flow(settings), notify({ connection: "", store: "store" }), ...ends("sent", "unsent")],

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, utimes } from "node:fs/promises";
+import { mkdtemp, readdir, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, expect, test } from "vitest";
-import { createMemoryStore, createSpool, type SourceSpec } from "../../src/lib";
+import { createMemoryStore, createSpool, type DeliveryStore, type SourceSpec } from "../../src/lib";
 import { cleanSpools } from "../../src/nodes/shared/engine";
-import { createEngine, readSettings } from "../../src/nodes/store/settings";
+import { createSharedSpool } from "../../src/nodes/store/shared-spool";
 import { attempt, draftOf, receipt } from "../lib/store/contract";
 
 const hourMs = 3_600_000;
@@ -95,33 +95,36 @@ test("while it looks through many deliveries, others have their turns", async ()
   expect(new Set(turnsOfPages).size).toBe(turnsOfPages.length);
 });
 
-test("content in a folder that two stores share stays while either needs it", async () => {
+test("of a folder that two stores share, each tidies what is its own", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "tidy-"));
   folders.push(folder);
   const limits = { ageMs: hourMs, bytes: 1_000, deliveries: 10 };
-  const spools = [folder, `${folder}/`].map((spoolFolder) => {
-    const settings = readSettings({
-      kind: "postgresql",
-      host: "127.0.0.1",
-      database: "d",
-      user: "u",
-      spoolFolder,
-    });
-    const own = { store: createMemoryStore(), spool: createSpool({ folder: "/nowhere" }), keepSource };
-    return createEngine(settings, { own, limits, onNotice: () => {} }).spool;
+  const own = { store: createMemoryStore(), spool: createSpool({ folder: "/nowhere" }), keepSource };
+  const connect = () => expect.fail("There is no bucket.");
+  const engineOn = (store: DeliveryStore) => ({
+    store,
+    spool: createSharedSpool({ in: "folder", folder }, store, { own, limits, connect }),
   });
-  const engines = spools.map((spool) => ({ spool, store: createMemoryStore() }));
-  const needed: string[] = [];
-  for (const [at, { spool, store }] of engines.entries()) {
-    const written = await spool.put(Readable.from([`of store ${at}`]));
-    const then = new Date(Date.now() - 2 * hourMs);
-    const file = path.join(folder, "data-distribution", written.sha256);
-    await utimes(file, then, then);
-    await store.accept(draftOf({ source: { kind: "spool", name: "n", ...written } }));
-    needed.push(file);
-  }
-  await cleanSpools(engines);
-  expect(needed.map((file) => existsSync(file))).toEqual([true, true]);
+  const [one, other] = [engineOn(createMemoryStore()), engineOn(createMemoryStore())];
+  const written = await one.spool.put(Readable.from(["needed by one of them"]));
+  await other.spool.put(Readable.from(["needed by none"]));
+  await one.store.accept(draftOf({ source: { kind: "spool", name: "n", ...written } }));
+  const filesOf = async ({ store }: typeof one) => {
+    const own = path.join(folder, "data-distribution", await store.identity());
+    return (await readdir(own)).map((name) => path.join(own, name));
+  };
+  const then = new Date(Date.now() - 2 * hourMs);
+  for (const file of [...(await filesOf(one)), ...(await filesOf(other))]) await utimes(file, then, then);
+  await cleanSpools([other]);
+  expect([await filesOf(one), await filesOf(other)].map((files) => files.length)).toEqual([1, 0]);
+  // In another Node-RED the same store has the same part, whatever it calls the folder.
+  const again = createSharedSpool({ in: "folder", folder: `${folder}/` }, one.store, {
+    own,
+    limits,
+    connect,
+  });
+  await cleanSpools([{ ...one, spool: again }]);
+  expect(await again.has(written.sha256, written.size)).toBe(true);
 });
 
 const keepSource = async (source: SourceSpec) => source;

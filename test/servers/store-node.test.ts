@@ -4,21 +4,28 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import {
+  createBucketSpool,
+  createS3Connection,
+  createS3ContentBucket,
   createServerStore,
   createSpool,
   DeliveryRunner,
   openSource,
+  readS3ConnectionOptions,
   type ServerStoreOptions,
+  type Spool,
 } from "../../src/lib";
 import { receipt } from "../lib/store/contract";
 import { type FlowNode, useRuntime } from "../nodes/support/runtime";
 import {
+  bucket,
   credentialsOf,
   dataSource,
   ends,
   ftpConnection,
   ftpWriter,
   retry,
+  s3Connection,
   useServers,
   watchers,
 } from "../nodes/support/servers";
@@ -44,11 +51,14 @@ if (requireTool("postgresql", postgresPath)) {
     return () => rmSync(folder, { recursive: true, force: true });
   });
 
-  const load = (settings: Record<string, unknown> = {}, writer: Record<string, unknown> = {}) => {
-    const { kind, host, port, database: name, user, password } = options;
+  type Settings = Record<string, unknown>;
+
+  const flowWith = (settings: Settings, writer: Settings = {}, s3: Settings = {}): FlowNode[] => {
+    const { kind, host, port, database: name } = options;
     const store = { kind, host, port: String(port), database: name, security: "none", leaseSeconds: "30" };
-    const nodes: FlowNode[] = [
+    return [
       ftpConnection(servers),
+      s3Connection(servers, s3),
       { id: "store", type: "delivery-store", ...store, ...settings },
       ftpWriter({ store: "store", wires: [["delivered"], ["failed", "retry"]], ...writer }),
       retry({ preset: "custom", attempts: "3", firstDelaySeconds: "0.05", jitterPercent: "0" }),
@@ -61,7 +71,10 @@ if (requireTool("postgresql", postgresPath)) {
       ...ends("delivered", "failed", "retrying", "gaveUp"),
       ...watchers("writer"),
     ];
-    return runtime.load(nodes, { ...credentialsOf(servers), store: { user, password } });
+  };
+  const load = (settings: Settings = {}, writer: Settings = {}) => {
+    const { user, password } = options;
+    return runtime.load(flowWith(settings, writer), { ...credentialsOf(servers), store: { user, password } });
   };
 
   test("a writer's deliveries are in the database, and fail, wait and arrive from there", async () => {
@@ -104,20 +117,69 @@ if (requireTool("postgresql", postgresPath)) {
     runtime.send("source", { length: 70_000 });
     await runtime.next("delivered");
     expect(await readFile(path.join(servers.ftp.root, "made.txt"), "utf8")).toBe("x".repeat(70_000));
-    expect(readdirSync(path.join(folder, "data-distribution"))).toHaveLength(1);
+    const store = createServerStore(options);
+    const identity = await store.identity();
+    await store.close();
+    expect(readdirSync(path.join(folder, "data-distribution", identity))).toHaveLength(1);
   });
 
-  test.each([60_000, 80_000])("another machine can send %i bytes that this one accepted", async (length) => {
-    const elsewhere = createSpool({
-      folder: length < 65_536 ? path.join(folder, "of its own") : path.join(folder, "data-distribution"),
-    });
+  const inBucket = { spool: "bucket", spoolConnection: "s3", spoolBucket: bucket, spoolPrefix: "of/all" };
+
+  /** The bucket, as another machine has it that keeps nothing else. */
+  function bucketElsewhere(identity: string): Spool {
+    const { endpoint, accessKeyId, secretAccessKey } = servers.s3;
+    const keys = { accessKeyId, secretAccessKey };
+    const connection = createS3Connection(readS3ConnectionOptions({ endpoint, pathStyle: true, ...keys }));
+    const content = createS3ContentBucket(connection, { bucket, prefix: `of/all/${identity}/` });
+    const near = createSpool({ folder: path.join(folder, "of its own") });
+    return createBucketSpool({ near, use: (work) => work(content) });
+  }
+
+  test("a bucket that cannot be used takes nothing, and small content does not need it", async () => {
+    await load({ ...inBucket, spoolBucket: "nowhere-to-be-found" });
+    runtime.send("source", { length: 70_000 });
+    const { error } = await runtime.next("failed");
+    expect(error).toMatchObject({ kind: "local", code: "NoSuchBucket" });
+    expect(error.message).toMatch(/The bucket of the delivery store, s3:.* cannot .*send it anew/);
+    runtime.send("source", { length: 60_000 });
+    await runtime.next("delivered");
+  });
+
+  test("content goes through a bucket, also after a deploy of its connection alone", async () => {
+    await load(inBucket);
+    runtime.send("source", { length: 70_000 });
+    await runtime.next("delivered");
+    await runtime.deploy(flowWith(inBucket, {}, { name: "again" }));
+    runtime.send("source", { length: 80_000 });
+    await runtime.next("delivered");
+    const sizes = [...(servers.s3.buckets.get(bucket)?.objects.values() ?? [])].map(({ bytes }) => bytes);
+    expect(sizes.sort()).toEqual([70_000, 80_000]);
+  });
+
+  test.each([
+    [60_000, "folder"],
+    [80_000, "folder"],
+    [80_000, "bucket"],
+  ])("another machine can send %i bytes that this one accepted, by a %s", async (length, place) => {
     // This one accepts and cannot send.
     servers.ftp.hook = (command) => (command === "STOR" ? { reply: "550 Not here" } : undefined);
     mkdirSync(path.join(folder, "of its own"));
-    await load({ spoolFolder: folder }, { wires: [["delivered"], ["failed"]] });
+    await load(place === "bucket" ? inBucket : { spoolFolder: folder }, {
+      wires: [["delivered"], ["failed"]],
+    });
     runtime.send("source", { length });
     const { delivery } = await runtime.next("failed");
     const store = createServerStore(options);
+    const identity = await store.identity();
+    const elsewhere =
+      place === "bucket"
+        ? bucketElsewhere(identity)
+        : createSpool({
+            folder:
+              length < 65_536
+                ? path.join(folder, "of its own")
+                : path.join(folder, "data-distribution", identity),
+          });
     const read: string[] = [];
     const runner = new DeliveryRunner({
       queue: "writer",

@@ -1,6 +1,6 @@
 import type { NodeAPI, NodeDef } from "node-red";
 import { inUnit } from "../../lib";
-import { type ConnectionNode, keepConnection } from "../shared/connection-node";
+import { type ConnectionNode, keepConnection, useConnection } from "../shared/connection-node";
 import { closeEngineOfStore, engineOfStore, limitsOf } from "../shared/engine";
 import { msPerSecond } from "../shared/units";
 import { decideOnDelivery, listDeliveries } from "./routes";
@@ -33,7 +33,12 @@ export default function register(RED: NodeAPI): void {
           leaseMs: inUnit("leaseSeconds", config.leaseSeconds, msPerSecond),
         });
         const engine = engineOfStore(RED, config.id, JSON.stringify(settings), (own) =>
-          createEngine(settings, { own, limits: limitsOf(RED), onNotice: RED.log.warn }),
+          createEngine(settings, {
+            own,
+            limits: limitsOf(RED),
+            onNotice: RED.log.warn,
+            connect: (id) => useConnection(RED, id, "delivery-s3-connection", "S3 connection"),
+          }),
         );
         // A deploy closes the node; its deliveries are there afterwards, also those in memory.
         const close = (removed: boolean) => (removed ? closeEngineOfStore(RED, config.id) : undefined);

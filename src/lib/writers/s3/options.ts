@@ -120,7 +120,7 @@ export function readS3WriterOptions(input: unknown): S3WriterOptions {
       options.problem("kmsKeyId needs the encryption aws:kms");
     }
     return {
-      bucket: readBucket(options),
+      bucket: readBucketName(options, "bucket"),
       contentType: options.optionalString("contentType", {
         pattern: /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?$/,
         must: "a media type such as text/csv",
@@ -146,18 +146,18 @@ export function readS3WriterOptions(input: unknown): S3WriterOptions {
 }
 
 /** AWS: General purpose bucket naming rules. */
-function readBucket(options: OptionReader): string {
-  const bucket = options.string("bucket", {
+export function readBucketName(options: OptionReader, name: string): string {
+  const bucket = options.string(name, {
     pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
     must: "3 to 63 lower-case letters, digits, dots and hyphens, beginning and ending in a letter or digit",
   });
-  if (bucket.includes("..")) options.problem("bucket must not hold two dots side by side");
-  if (/^\d+\.\d+\.\d+\.\d+$/.test(bucket)) options.problem("bucket must not look like an IP address");
+  if (bucket.includes("..")) options.problem(`${name} must not hold two dots side by side`);
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(bucket)) options.problem(`${name} must not look like an IP address`);
   if (/^(xn--|sthree-|amzn-s3-demo-)/.test(bucket)) {
-    options.problem("bucket must not begin with xn--, sthree- or amzn-s3-demo-");
+    options.problem(`${name} must not begin with xn--, sthree- or amzn-s3-demo-`);
   }
   if (/(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.test(bucket)) {
-    options.problem("bucket must not end in -s3alias, --ol-s3, .mrap, --x-s3 or --table-s3");
+    options.problem(`${name} must not end in -s3alias, --ol-s3, .mrap, --x-s3 or --table-s3`);
   }
   return bucket;
 }

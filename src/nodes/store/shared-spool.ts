@@ -1,0 +1,128 @@
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import {
+  type BucketSpoolOptions,
+  type ContentBucket,
+  createAbsentSpool,
+  createBucketSpool,
+  createLazySpool,
+  createS3ContentBucket,
+  createSpool,
+  createUnfinishedUploads,
+  DeliveryError,
+  type DeliveryStore,
+  readBucketName,
+  readOptions,
+  type S3Connection,
+  type Spool,
+} from "../../lib";
+import type { Engine } from "../shared/engine";
+import type { KeepLimits } from "../shared/keep-limits";
+
+/** Where content lies that every Node-RED has to reach which shares a store. */
+export type SharedContent =
+  | { in: "nowhere" }
+  | { in: "folder"; folder: string }
+  | {
+      in: "bucket";
+      /** The id of the S3 connection node. */
+      connection: string;
+      bucket: string;
+      /** Of all keys, without a slash at its end. */
+      prefix: string;
+    };
+
+export interface SpoolContext {
+  /** The engine of this Node-RED, in whose spool data sources put their content. */
+  own: Engine;
+  limits: KeepLimits;
+  /** @throws DeliveryError `invalid` when there is no such connection, or it is badly set up */
+  connect(connectionId: string): { connection: S3Connection; release: () => void };
+}
+
+const absolute = { pattern: /^(\/|[a-z]:[\\/]|\\\\)/i, must: "an absolute path" };
+const folders = {
+  pattern: /^(?!\.{1,2}(\/|$))[\w!.*'()-]+(\/(?!\.{1,2}(\/|$))[\w!.*'()-]+)*\/?$/,
+  must: "the names of folders such as shared/deliveries",
+};
+
+/** @throws DeliveryError `invalid` that lists every problem */
+export function readSharedContent(input: object): SharedContent {
+  return readOptions("Delivery store", input, (options): SharedContent => {
+    if (options.choice("spool", ["folder", "bucket"], "folder") === "folder") {
+      const folder = options.optionalString("spoolFolder", absolute);
+      return folder === undefined ? { in: "nowhere" } : { in: "folder", folder };
+    }
+    return {
+      in: "bucket",
+      connection: options.string("spoolConnection"),
+      bucket: readBucketName(options, "spoolBucket"),
+      prefix: (options.optionalString("spoolPrefix", folders) ?? "data-distribution").replace(/\/$/, ""),
+    };
+  });
+}
+
+/** Each store has a part of its own: what it does not need, another one may. */
+export function createSharedSpool(
+  content: SharedContent,
+  store: DeliveryStore,
+  context: SpoolContext,
+): Spool {
+  if (content.in === "nowhere") return createAbsentSpool();
+  return createLazySpool(async () => {
+    const identity = await store.identity();
+    return content.in === "folder"
+      ? inFolder(content.folder, identity, context)
+      : inBucket(content, identity, context);
+  });
+}
+
+const limitsOf = ({ limits: { ageMs, bytes } }: SpoolContext) => ({ maxAgeMs: ageMs, maxBytes: bytes });
+
+function inFolder(folder: string, identity: string, context: SpoolContext): Spool {
+  const spool = createSpool({
+    folder: path.join(folder, "data-distribution", identity),
+    ...limitsOf(context),
+  });
+  return {
+    ...spool,
+    async put(stream, options) {
+      // Where a share is not mounted, a folder made in its place would only be seen here.
+      const found = await stat(folder).catch(() => undefined);
+      if (found?.isDirectory()) return spool.put(stream, options);
+      stream.on("error", () => {}).destroy();
+      throw new DeliveryError(
+        "local",
+        `The shared folder ${folder} of the delivery store is not there. Mount it, or correct its name.`,
+        { code: "ENOENT" },
+      );
+    },
+  };
+}
+
+function inBucket(
+  { connection: connectionId, bucket, prefix }: SharedContent & { in: "bucket" },
+  identity: string,
+  context: SpoolContext,
+): Spool {
+  const { own, connect } = context;
+  const { unfinishedFolder: folder } = own;
+  const unfinished = folder === undefined ? {} : { unfinished: createUnfinishedUploads({ folder }) };
+  const buckets = new WeakMap<S3Connection, ContentBucket>();
+  const bucketOf = (connection: S3Connection): ContentBucket => {
+    const place = { bucket, prefix: `${prefix}/${identity}/` };
+    const made = buckets.get(connection) ?? createS3ContentBucket(connection, place, unfinished);
+    buckets.set(connection, made);
+    return made;
+  };
+  // A deploy may make another connection; the store, and what it keeps, stays.
+  const use: BucketSpoolOptions["use"] = async (work) => {
+    const { connection, release } = connect(connectionId);
+    try {
+      return await work(bucketOf(connection));
+    } finally {
+      release();
+    }
+  };
+  return createBucketSpool({ near: own.spool, use, ...limitsOf(context) });
+}
