@@ -81,6 +81,10 @@ interface FlowParts {
   storeNode: FlowNode;
   /** How many messages the button `many` makes. */
   files: number;
+  /** Of each of these messages, in bytes at least. */
+  contentBytes?: number;
+  /** Further nodes, which the store needs. */
+  more?: readonly FlowNode[];
   /** The buttons `at-…`, whose writer delivers one message for each of these texts. */
   onceTexts: readonly string[];
 }
@@ -90,7 +94,8 @@ interface FlowParts {
  * the debug nodes `delivered` and `failed`, `once`, and `second`; what the writers are done with at `taken`
  * and `ended`.
  */
-export function clusterFlow({ ftp, storeNode, files, onceTexts }: FlowParts): FlowNode[] {
+export function clusterFlow(parts: FlowParts): FlowNode[] {
+  const { ftp, storeNode, files, contentBytes = 0, more = [], onceTexts } = parts;
   const on = { z: "tab", x: 0, y: 0 };
   const writer = {
     ...{ type: "delivery-ftp-writer", ...on, connection: "ftp", store: "store", path: "{{source.name}}" },
@@ -99,6 +104,7 @@ export function clusterFlow({ ftp, storeNode, files, onceTexts }: FlowParts): Fl
   return [
     { id: "tab", type: "tab", label: "cluster" },
     storeNode,
+    ...more,
     {
       id: "ftp",
       type: "delivery-ftp-connection",
@@ -111,7 +117,9 @@ export function clusterFlow({ ftp, storeNode, files, onceTexts }: FlowParts): Fl
       type: "function",
       ...on,
       outputs: 1,
-      func: `for (let n = 0; n < ${files}; n++) node.send({ payload: "report " + n, filename: n + ".txt" });`,
+      func: `for (let n = 0; n < ${files}; n++) {
+        node.send({ payload: ("report " + n).padEnd(${contentBytes}), filename: n + ".txt" });
+      }`,
       wires: [["writer"]],
     },
     { id: "writer", ...writer, concurrency: 2, wires: [["delivered"], ["failed"]] },

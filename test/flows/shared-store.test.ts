@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FtpServer, startFtpServer } from "../../demo/servers/ftp";
+import { type S3Server, startS3Server } from "../../demo/servers/s3";
 import { requireTool } from "../support/required";
 import { type SharedStoreServer, sharedStoreKinds } from "../support/shared-stores";
 import { type Cluster, clusterFlow, startCluster, type Told } from "./cluster";
@@ -10,8 +11,12 @@ import { type Cluster, clusterFlow, startCluster, type Told } from "./cluster";
 /** How many Node-REDs share a store: what four can do, two can; both take twice the time. */
 const sizes = (process.env.CLUSTER_SIZES ?? "4").split(",").map(Number);
 const kinds = (process.env.CLUSTER_KINDS ?? "postgresql").split(",");
+/** Where content lies: `record`, or `bucket` for content that is too large for that. */
+const place = process.env.CLUSTER_CONTENT ?? "record";
+const contentBytes = place === "bucket" ? 70_000 : 0;
 const leaseMs = 30_000;
 const concurrency = 2;
+const bucket = "shared-content";
 const onceTexts = ["06:00", "06:01", "06:02", "06:03", "06:04"];
 
 const clusters = sharedStoreKinds
@@ -19,20 +24,28 @@ const clusters = sharedStoreKinds
   .filter(({ tool, program }) => requireTool(tool, program))
   .flatMap((kind) => sizes.map((size) => ({ ...kind, size, files: 30 * size })));
 
-describe.each(clusters)("$size Node-REDs on one $kind store", ({ start, size, files }) => {
+describe.each(clusters)(`$size Node-REDs on one $kind store, content in the ${place}`, (row) => {
+  const { start, size, files } = row;
   let server: SharedStoreServer;
+  let s3: S3Server;
   let ftp: FtpServer;
   let cluster: Cluster;
 
   beforeAll(async () => {
     server = await start();
     ftp = await startFtpServer();
-    const storeNode = await server.createStoreNode({ leaseSeconds: String(leaseMs / 1_000) });
-    cluster = await startCluster(size, clusterFlow({ ftp, storeNode, files, onceTexts }));
+    s3 = await startS3Server();
+    s3.createBucket(bucket);
+    const storeNode = await server.createStoreNode({
+      leaseSeconds: String(leaseMs / 1_000),
+      ...(place === "bucket" && { spool: "bucket", spoolConnection: "s3", spoolBucket: bucket }),
+    });
+    const more = [s3ConnectionTo(s3)];
+    cluster = await startCluster(size, clusterFlow({ ftp, storeNode, files, contentBytes, more, onceTexts }));
   }, 240_000);
   afterAll(async () => {
     await cluster?.close();
-    await ftp?.close();
+    await Promise.all([ftp?.close(), s3?.close()]);
     await server?.stop();
   });
 
@@ -88,8 +101,10 @@ describe.each(clusters)("$size Node-REDs on one $kind store", ({ start, size, fi
     await until(() => namesOf(cluster.told("delivered")).size, 180_000).toBe(files);
 
     expect(cluster.told("failed")).toEqual([]);
-    for (let n = 0; n < files; n++)
-      expect(await readFile(join(ftp.root, `${n}.txt`), "utf8")).toBe(`report ${n}`);
+    for (let n = 0; n < files; n++) {
+      expect(await readFile(join(ftp.root, `${n}.txt`), "utf8")).toBe(`report ${n}`.padEnd(contentBytes));
+    }
+    expect(s3.buckets.get(bucket)?.objects.size).toBe(place === "bucket" ? files : 0);
     const begunAt = cluster.told("delivered").map(({ msg }) => lastStartOf(msg.delivery as Attempts));
     const takeOverMs = Math.max(...begunAt) - killedAt;
     expect(takeOverMs).toBeGreaterThan(leaseMs / 2);
@@ -122,6 +137,11 @@ describe.each(clusters)("$size Node-REDs on one $kind store", ({ start, size, fi
     expect(byTheLiving.filter((one, at) => byTheLiving.indexOf(one) < at)).toEqual([]);
   }
 });
+
+function s3ConnectionTo({ endpoint, accessKeyId, secretAccessKey }: S3Server) {
+  const credentials = { accessKeyId, secretAccessKey };
+  return { id: "s3", type: "delivery-s3-connection", endpoint, pathStyle: true, credentials };
+}
 
 interface Attempts {
   attempts: { startedAt: string }[];
