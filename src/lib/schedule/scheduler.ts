@@ -173,7 +173,8 @@ export function planNext(
   const [time, following = Infinity] = timetable.next(after, 2);
   if (time === undefined) return undefined;
   // However large the jitter, the next time has a run of its own.
-  return { time, startAt: time + Math.random() * Math.min(jitterMs, (following - time) / 2) };
+  // In whole milliseconds, as stores keep times.
+  return { time, startAt: time + Math.floor(Math.random() * Math.min(jitterMs, (following - time) / 2)) };
 }
 
 export function passedOverNotice(count: number): string {

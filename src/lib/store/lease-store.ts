@@ -140,7 +140,9 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
     settle: ({ delivery }, settlement) => change(delivery, settled(delivery, settlement, now())),
 
     // Whoever decides knows of it: there is nothing to announce.
-    retryAt: (id, dueAt) => changeIf(id, isIn("failed"), { state: "waiting", dueAt, announced: true }),
+    retryAt: (id, dueAt) =>
+      // Databases keep whole milliseconds.
+      changeIf(id, isIn("failed"), { state: "waiting", dueAt: Math.ceil(dueAt), announced: true }),
     retryNow: (id) => changeIf(id, canBeTried, { state: "waiting", dueAt: now(), announced: true }),
     giveUp: (id, { reason, by }) =>
       changeIf(id, isIn("failed"), { state: "gave-up", reason, decidedBy: by, finishedAt: now() }),

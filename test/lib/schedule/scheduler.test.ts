@@ -8,6 +8,7 @@ import {
   type Scheduler,
   startScheduler,
 } from "../../../src/lib";
+import { planNext } from "../../../src/lib/schedule/scheduler";
 
 const morning = Date.parse("2026-11-24T06:00:00Z");
 const minuteMs = 60_000;
@@ -175,6 +176,12 @@ describe("jitter", () => {
     expect(starts.length).toBeGreaterThanOrEqual(199);
     expect(new Set(starts.map(({ scheduledAt }) => scheduledAt)).size).toBe(starts.length);
     expect(starts.filter(({ reason }) => reason !== "due")).toEqual([]);
+  });
+
+  test("is of whole milliseconds: databases take no others", async () => {
+    const timetable = await openTimetable(readScheduleOptions({ cron: "* * * * *", timeZone: "UTC" }));
+    const plans = Array.from({ length: 50 }, () => planNext(timetable, { jitterMs: 50_000 }, morning));
+    expect(plans.filter((plan) => !Number.isInteger(plan?.startAt))).toEqual([]);
   });
 });
 
