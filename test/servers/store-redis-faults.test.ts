@@ -132,6 +132,34 @@ if (requireTool("redis-server", redisPath)) {
     expect(await store.counts()).toMatchObject({ queued: 2 });
   });
 
+  test("a delivery that Redis has lost is in nobody's way", async () => {
+    const database = server.createDatabase();
+    const store = open(database);
+    const lose = ({ id }: { id: string }) =>
+      server.command(database.database, "DEL", `{data-distribution}:delivery:${id}`);
+    const lost = draftOf({ onceKey: "tonight" });
+    await store.accept(lost);
+    const ended = draftOf();
+    const first = draftOf();
+    for (const draft of [ended, first, draftOf(), draftOf()]) await store.accept(draft);
+    await lose(lost);
+    const [claim] = await store.claim("writer", "owner", 1);
+    if (!claim) return expect.fail("Nothing was claimed.");
+    expect(claim.delivery.id).toBe(ended.id);
+    const settled = await store.settle(claim, { state: "delivered", attempt, receipt });
+    await store.markAnnounced(ended.id, settled?.version ?? 0);
+    await lose(ended);
+    await lose(first);
+    expect(await store.accept(draftOf({ onceKey: "tonight" }))).toMatchObject({ duplicate: false });
+    // A page that is short would look like the last one.
+    expect((await store.list({}, { limit: 2 })).next).toBeDefined();
+    expect((await store.list({})).deliveries).toHaveLength(3);
+    expect(await store.counts()).toMatchObject({ queued: 3, delivered: 0 });
+    expect(await store.prune({ olderThanMs: 0, keep: 0 })).toBe(1);
+    expect(await store.claim("writer", "owner", 9)).toHaveLength(3);
+    expect(await store.nextDueAt("writer")).toBeGreaterThan(Date.now());
+  });
+
   test("what is wrong with the settings is said in words, without the password", async () => {
     const options = server.createDatabase();
     const problem = (changes: Partial<RedisStoreOptions>) =>

@@ -39,6 +39,8 @@ local function unindex(id, row)
   if row.onceKey ~= '' then redis.call('HDEL', prefix .. 'once', row.onceKey) end
 end
 
+-- What a full Redis has thrown away, or a hand has removed, is still in the indexes. It must be in nobody's way.
+local function isThere(id) return redis.call('EXISTS', key(id)) == 1 end
 local function whole(id) return redis.call('HGETALL', key(id)) end
 local function idOf(member) return string.sub(member, 18) end
 `;
@@ -55,7 +57,7 @@ local given = {}
 for at = 3, #ARGV, 2 do given[ARGV[at]] = ARGV[at + 1] end
 if given.onceKey ~= '' then
   local holder = redis.call('HGET', prefix .. 'once', given.onceKey)
-  if holder then return whole(holder) end
+  if holder and isThere(holder) then return whole(holder) end
 end
 given.arrival = redis.call('INCR', prefix .. 'arrivals')
 redis.call('HSET', key(id), 'id', id, 'changeId', ARGV[2], 'arrival', given.arrival, unpack(ARGV, 3))
@@ -73,7 +75,7 @@ if found[1] ~= ARGV[2] then return 'stale' end
 for at = 4, #ARGV, 2 do
   if ARGV[at] == 'onceKey' and ARGV[at + 1] ~= '' then
     local holder = redis.call('HGET', prefix .. 'once', ARGV[at + 1])
-    if holder and holder ~= id then return 'key-taken' end
+    if holder and holder ~= id and isThere(holder) then return 'key-taken' end
   end
 end
 unindex(id, seek(id))
@@ -89,9 +91,20 @@ return whole(ARGV[1])
 
 /** queue, time, limit. Gives rows. */
 const claimable = `${rows}
-local members = redis.call('ZRANGEBYSCORE', prefix .. 'due:' .. ARGV[1], '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])
-for at, member in ipairs(members) do members[at] = whole(idOf(member)) end
-return members
+local due, found, again = prefix .. 'due:' .. ARGV[1], {}, true
+while again do
+  found, again = {}, false
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])) do
+    local id = idOf(member)
+    if isThere(id) then
+      found[#found + 1] = whole(id)
+    else
+      redis.call('ZREM', due, member)
+      again = true
+    end
+  end
+end
+return found
 `;
 
 /** queue. Gives the earliest time, or nothing. */
@@ -111,13 +124,23 @@ end
  * "01" for announced, then states. Gives rows, newest first.
  */
 const list = `${rows}${queues}
-local limit, found = tonumber(ARGV[2]), {}
-for _, queue in ipairs(queuesOf(ARGV[3])) do
-  for announced in string.gmatch(ARGV[4], '.') do
-    for at = 5, #ARGV do
-      local from = listed({state = ARGV[at], announced = announced, queue = queue})
-      local some = redis.call('ZREVRANGEBYSCORE', from, ARGV[1], '-inf', 'WITHSCORES', 'LIMIT', 0, limit)
-      for one = 1, #some, 2 do found[#found + 1] = {some[one], tonumber(some[one + 1])} end
+local limit, found, again = tonumber(ARGV[2]), {}, true
+while again do
+  found, again = {}, false
+  for _, queue in ipairs(queuesOf(ARGV[3])) do
+    for announced in string.gmatch(ARGV[4], '.') do
+      for at = 5, #ARGV do
+        local from = listed({state = ARGV[at], announced = announced, queue = queue})
+        local some = redis.call('ZREVRANGEBYSCORE', from, ARGV[1], '-inf', 'WITHSCORES', 'LIMIT', 0, limit)
+        for one = 1, #some, 2 do
+          if isThere(some[one]) then
+            found[#found + 1] = {some[one], tonumber(some[one + 1])}
+          else
+            redis.call('ZREM', from, some[one])
+            again = true
+          end
+        end
+      end
     end
   end
 end
@@ -151,7 +174,8 @@ local number = math.min(math.max(surplus, old, 0), tonumber(ARGV[3]))
 if number == 0 then return 0 end
 for _, member in ipairs(redis.call('ZRANGE', finished, 0, number - 1)) do
   local id = idOf(member)
-  unindex(id, seek(id))
+  if isThere(id) then unindex(id, seek(id)) end
+  redis.call('ZREM', finished, member)
   redis.call('DEL', key(id))
 end
 return number
