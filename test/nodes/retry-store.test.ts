@@ -136,3 +136,23 @@ test("what nobody knows is not asked for again", async () => {
   await expect(decisions.decide(standardPolicy, unknown)).rejects.toMatchObject({ kind: "invalid" });
   await decisions.close();
 });
+
+test("what a crash has left untold is told also when the store cannot be asked at the start", async () => {
+  const { memory, node, enginesOf, id, sent, said } = await broken();
+  await memory.giveUp(id, { reason: "It failed.", by: "retry" });
+  let away = true;
+  const list: typeof memory.list = async (...request) => {
+    if (away) throw new DeliveryError("local", "Another process uses the file.");
+    return memory.list(...request);
+  };
+  const [engine] = enginesOf();
+  const decisions = createDecisions(node, () => (engine ? [{ ...engine, store: { ...memory, list } }] : []));
+  decisions.start();
+  await pass(5_000);
+  expect([sent, said]).toEqual([[], ["Another process uses the file."]]);
+  away = false;
+  await pass(10 * 60_000);
+  expect(sent).toEqual([[undefined, "gave-up"]]);
+  expect(await memory.get(id)).toMatchObject({ announced: true });
+  await decisions.close();
+});

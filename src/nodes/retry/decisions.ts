@@ -110,8 +110,9 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
     }
   };
 
-  const announceLeftOver = (engines: Engine[]) => {
-    for (const engine of engines) void attend(engine).announcer.announceLeftOver();
+  /** @param finishedBefore as with `Announcer.announceLeftOver` */
+  const announceLeftOver = (engines: Engine[], finishedBefore?: number) => {
+    for (const engine of engines) void attend(engine).announcer.announceLeftOver(finishedBefore);
   };
 
   /**
@@ -170,11 +171,11 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
     },
     start() {
       announceLeftOver(enginesOf());
-      // Other processes may end at any time.
+      // Other processes may end at any time, and a store may not have answered before.
       timer = setInterval(() => {
         const engines = enginesOf();
         letGo(engines);
-        announceLeftOver(engines.filter(({ store }) => store.lookEveryMs !== undefined));
+        announceLeftOver(engines, Date.now() - leftOverMs);
       }, leftOverMs);
     },
     async close() {
