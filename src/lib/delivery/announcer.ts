@@ -95,7 +95,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     let lostAnswer = false;
     for (let held = told; ; ) {
       await (store.lookEveryMs === undefined ? taking : atMost(holdEveryMs, taking));
-      if (over) return held;
+      if (over) return lostAnswer ? ((await nextOf(held)) ?? held) : held;
       // Those who listen hear of the change before it is known here.
       telling.version = held.version + 1;
       try {

@@ -77,23 +77,32 @@ test("other processes do not tell it meanwhile, as long as this one lives", asyn
   expect(vi.getTimerCount()).toBe(2);
 });
 
-test("an answer of the store that is lost meanwhile is nobody's decision: it is not told again", async () => {
-  const store = createLeaseStore(createMemoryBackend(), { leaseMs: 30_000, lookEveryMs: 2_000 });
-  const bench = createBench(store);
-  let lost = 1;
-  const takeAnnouncement: typeof store.takeAnnouncement = async (id, version) => {
-    const taken = await store.takeAnnouncement(id, version);
-    if (lost-- > 0) throw new Error("The answer was lost.");
-    return taken;
-  };
-  bench.start({ store: { ...store, takeAnnouncement }, settleMs: 1_000, takenOver: () => finished });
-  const { id } = await bench.accept();
-  await pass(5 * 60_000);
-  expect(told(bench.announced)).toEqual([`${id} delivered`]);
-  finish();
-  await pass(30_000);
-  expect(await store.get(id)).toMatchObject({ announced: true });
-});
+test.each([
+  ["long before its end", 5 * 60_000],
+  ["just before its end", 25_000],
+])(
+  "an answer of the store that is lost %s is nobody's decision: it is not told again",
+  async (_, takesMs) => {
+    const store = createLeaseStore(createMemoryBackend(), { leaseMs: 30_000, lookEveryMs: 2_000 });
+    const bench = createBench(store);
+    let lost = 1;
+    const takeAnnouncement: typeof store.takeAnnouncement = async (id, version) => {
+      const taken = await store.takeAnnouncement(id, version);
+      if (lost-- > 0) throw new Error("The answer was lost.");
+      return taken;
+    };
+    bench.start({ store: { ...store, takeAnnouncement }, settleMs: 1_000, takenOver: () => finished });
+    bench.start({ settleMs: 1_000, takenOver: () => finished });
+    const { id } = await bench.accept();
+    await pass(takesMs);
+    expect(told(bench.announced)).toEqual([`${id} delivered`]);
+    finish();
+    await pass(30_000);
+    expect(await store.get(id)).toMatchObject({ announced: true });
+    await pass(5 * 60_000);
+    expect(told(bench.announced)).toEqual([`${id} delivered`]);
+  },
+);
 
 test("while nothing else can run, nobody's time to begin passes", async () => {
   const { store, start, accept, takenOver } = slowlyTaken();
