@@ -102,13 +102,16 @@ export function decideRetry(
   if (error.kind === "internal" || !(byCode || policy.kinds.includes(error.kind))) {
     return giveUp(`Errors of the kind "${error.kind}" are not tried again.`);
   }
-  const made = countedAttempts(attempts);
-  const most = Math.min(
-    policy.attempts,
-    error.maxAttempts ?? Infinity,
-    error.kind === "changed" ? changedAttempts : Infinity,
-  );
-  if (made >= most) return giveUp(made === 1 ? "One attempt was made." : `All ${made} attempts failed.`);
+  const counted = countedAttempts(attempts);
+  const most = Math.min(policy.attempts, error.kind === "changed" ? changedAttempts : Infinity);
+  // What is not counted may all the same be pointless to try again and again.
+  const alike = isCounted({ error })
+    ? counted
+    : attempts.filter((attempt) => attempt.error?.code === error.code).length;
+  if (counted >= most || alike >= (error.maxAttempts ?? Infinity)) {
+    const made = Math.max(counted, alike);
+    return giveUp(made === 1 ? "One attempt was made." : `All ${made} attempts failed.`);
+  }
 
   const { retryAfterMs = -1 } = error;
   const wantedMs = retryAfterMs >= 0 ? retryAfterMs : computeDelayMs(policy, attempts, error, random);

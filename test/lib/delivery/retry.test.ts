@@ -237,6 +237,17 @@ describe("failures that are not counted", () => {
     expect(decision).toEqual({ retry: true, delayMs: 1_000 });
   });
 
+  test("what is pointless to try more often is not, whether or not it is counted", () => {
+    const error = errorOf("local", { code: "ENOENT", maxAttempts: 3 });
+    const others = attemptsOf([errorOf("unavailable"), errorOf("local", { code: "ENOSPC" })]);
+    const decide = (times: number) => {
+      const attempts = [...others, ...attemptsOf(Array.from({ length: times }, () => error))];
+      return decideRetry(standardPolicy, { attempts, error, elapsedMs: 0 });
+    };
+    expect(decide(2)).toMatchObject({ retry: true });
+    expect(decide(3)).toEqual({ retry: false, reason: "All 3 attempts failed." });
+  });
+
   test("only they are left out of the count", () => {
     const errors = errorKinds.map((kind) => errorOf(kind));
     expect(countedAttempts(attemptsOf(errors))).toBe(errorKinds.length - 2);
