@@ -2,12 +2,14 @@ import { DeliveryError } from "../errors";
 
 /** Beyond this, times look odd to people; leases bear much more. */
 const noticedSkewMs = 2_000;
+/** However long leases last: what a process has not told within a minute, by their clocks, others tell. */
+const mostSkewMs = 30_000;
 
 /**
  * Compares this machine's clock with that of the server that it shares with others.
  * @param readClock gives the server's clock, in milliseconds since the epoch
  * @param server names it, for people
- * @throws DeliveryError `local` when the clocks differ by more than half of `leaseMs`
+ * @throws DeliveryError `local` when the clocks differ by more than half of `leaseMs`, or by 30 s
  */
 export async function checkClock(
   readClock: () => Promise<number>,
@@ -23,7 +25,7 @@ export async function checkClock(
   const sentence =
     `This machine's clock is ${seconds} s ${skewMs > 0 ? "ahead of" : "behind"} that of ${server}. ` +
     "Have all machines take their time from the network (NTP).";
-  if (Math.abs(skewMs) > leaseMs / 2) {
+  if (Math.abs(skewMs) > Math.min(leaseMs / 2, mostSkewMs)) {
     throw new DeliveryError(
       "local",
       `${sentence} Until then the store is not used: machines would take each other's work.`,
