@@ -118,9 +118,10 @@ if (requireTool("postgresql", postgresPath)) {
     await runtime.next("delivered");
     expect(await readFile(path.join(servers.ftp.root, "made.txt"), "utf8")).toBe("x".repeat(70_000));
     const store = createServerStore(options);
-    const identity = await store.identity();
+    const identity = await store.agree("identity", "");
     await store.close();
-    expect(readdirSync(path.join(folder, "data-distribution", identity))).toHaveLength(1);
+    const files = readdirSync(path.join(folder, "data-distribution", identity));
+    expect(files.filter((name) => name !== "mark")).toHaveLength(1);
   });
 
   const inBucket = { spool: "bucket", spoolConnection: "s3", spoolBucket: bucket, spoolPrefix: "of/all" };
@@ -170,7 +171,7 @@ if (requireTool("postgresql", postgresPath)) {
     runtime.send("source", { length });
     const { delivery } = await runtime.next("failed");
     const store = createServerStore(options);
-    const identity = await store.identity();
+    const identity = await store.agree("identity", "");
     const elsewhere =
       place === "bucket"
         ? bucketElsewhere(identity)

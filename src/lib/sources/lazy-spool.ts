@@ -1,20 +1,12 @@
 import { type Feed, streamOf } from "./reading";
 import type { Spool } from "./spool";
 
-/** Opens a spool at its first use, and tries again at the next one when that fails. */
-export function createLazySpool(open: () => Promise<Spool>): Spool {
-  let opening: Promise<Spool> | undefined;
-  const opened = (): Promise<Spool> => {
-    opening ??= open().catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    });
-    return opening;
-  };
-  const feed: Spool["feed"] = (...request) => createLazyFeed(async () => (await opened()).feed(...request));
+/** @param get is asked at each use: the spool may not be there yet, or not any more, and then this throws */
+export function createLazySpool(get: () => Promise<Spool>): Spool {
+  const feed: Spool["feed"] = (...request) => createLazyFeed(async () => (await get()).feed(...request));
   return {
     async put(stream, options) {
-      const spool = await opened().catch((error: unknown) => {
+      const spool = await get().catch((error: unknown) => {
         stream.on("error", () => {}).destroy();
         throw error;
       });
@@ -22,9 +14,9 @@ export function createLazySpool(open: () => Promise<Spool>): Spool {
     },
     feed,
     open: (sha256) => streamOf(feed(sha256), { what: `the spool's content ${sha256}` }),
-    has: async (...request) => (await opened()).has(...request),
-    ready: async (...request) => (await opened()).ready(...request),
-    prune: async (needed) => (await opened()).prune(needed),
+    has: async (...request) => (await get()).has(...request),
+    ready: async (...request) => (await get()).ready(...request),
+    prune: async (needed) => (await get()).prune(needed),
   };
 }
 

@@ -70,6 +70,6 @@ export interface StoreBackend {
   /** Removes announced rows in these states that ended before `endedBefore`, or before the `keep` newest. */
   prune(states: readonly DeliveryState[], endedBefore: number, keep: number): Promise<number>;
   /** As in `DeliveryStore`. */
-  identity(): Promise<string>;
+  agree(name: string, value: string): Promise<string>;
   close(): Promise<void>;
 }

@@ -102,9 +102,10 @@ export interface DeliveryStore {
    */
   onChange(listener: (delivery: Delivery) => void): () => void;
   /**
-   * A UUID that tells what is kept here from what any other store keeps. All processes that share the store
-   * get the same one, whatever they call its server.
+   * What all who share the store say of something: the value that was proposed first, for good.
+   * @param name at most 100 characters
+   * @param value at most 100 characters
    */
-  identity(): Promise<string>;
+  agree(name: string, value: string): Promise<string>;
   close(): Promise<void>;
 }

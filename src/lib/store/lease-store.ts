@@ -178,7 +178,7 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
       return () => listeners.delete(listener);
     },
 
-    identity: () => backend.identity(),
+    agree: (name, value) => backend.agree(name, value),
 
     async close() {
       listeners.clear();

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { DeliveryState } from "../types";
 import { type KeptRow, noCounts, type StoreBackend, type StoreRow } from "./backend";
 import type { DeliveryCounts, DeliveryFilter, DeliveryStore } from "./delivery-store";
@@ -25,7 +24,7 @@ export function createMemoryBackend(): StoreBackend {
   const idsByKey = new Map<string, string>();
   const queues = new Map<string, DueQueue>();
   const countsByQueue = new Map<string, DeliveryCounts>();
-  const identity = randomUUID();
+  const agreed = new Map<string, string>();
 
   const of = <Value>(map: Map<string, Value>, queue: string, create: () => Value): Value => {
     const value = map.get(queue) ?? create();
@@ -107,7 +106,9 @@ export function createMemoryBackend(): StoreBackend {
       return old.length;
     },
 
-    identity: async () => identity,
+    async agree(name, value) {
+      return of(agreed, name, () => value);
+    },
 
     async close() {
       for (const kept of [rows, idsByKey, queues, countsByQueue]) kept.clear();

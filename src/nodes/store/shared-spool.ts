@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
 import path from "node:path";
 import {
   type BucketSpoolOptions,
@@ -18,6 +18,7 @@ import {
 } from "../../lib";
 import type { Engine } from "../shared/engine";
 import type { KeepLimits } from "../shared/keep-limits";
+import { findSharedFolder } from "./shared-folder";
 
 /** Where content lies that every Node-RED has to reach which shares a store. */
 export type SharedContent =
@@ -69,34 +70,33 @@ export function createSharedSpool(
   context: SpoolContext,
 ): Spool {
   if (content.in === "nowhere") return createAbsentSpool();
+  let opened: (() => Promise<Spool>) | undefined;
   return createLazySpool(async () => {
-    const identity = await store.identity();
-    return content.in === "folder"
-      ? inFolder(content.folder, identity, context)
-      : inBucket(content, identity, context);
+    if (!opened) {
+      const identity = await store.agree("identity", randomUUID());
+      opened =
+        content.in === "folder"
+          ? await inFolder(content.folder, identity, store, context)
+          : inBucket(content, identity, context);
+    }
+    return opened();
   });
 }
 
 const limitsOf = ({ limits: { ageMs, bytes } }: SpoolContext) => ({ maxAgeMs: ageMs, maxBytes: bytes });
 
-function inFolder(folder: string, identity: string, context: SpoolContext): Spool {
-  const spool = createSpool({
-    folder: path.join(folder, "data-distribution", identity),
-    ...limitsOf(context),
-  });
-  return {
-    ...spool,
-    async put(stream, options) {
-      // Where a share is not mounted, a folder made in its place would only be seen here.
-      const found = await stat(folder).catch(() => undefined);
-      if (found?.isDirectory()) return spool.put(stream, options);
-      stream.on("error", () => {}).destroy();
-      throw new DeliveryError(
-        "local",
-        `The shared folder ${folder} of the delivery store is not there. Mount it, or correct its name.`,
-        { code: "ENOENT" },
-      );
-    },
+async function inFolder(folder: string, identity: string, store: DeliveryStore, context: SpoolContext) {
+  const own = path.join(folder, "data-distribution", identity);
+  const isTheSame = await findSharedFolder(folder, own, store);
+  const spool = createSpool({ folder: own, ...limitsOf(context) });
+  return async () => {
+    if (await isTheSame()) return spool;
+    throw new DeliveryError(
+      "local",
+      `The shared folder ${folder} of the delivery store is not the one that was there before, or that other ` +
+        "Node-REDs see. Mount it. If it was moved, bring what was in it along, or name it otherwise.",
+      { code: "ENOENT" },
+    );
   };
 }
 
@@ -104,7 +104,7 @@ function inBucket(
   { connection: connectionId, bucket, prefix }: SharedContent & { in: "bucket" },
   identity: string,
   context: SpoolContext,
-): Spool {
+): () => Promise<Spool> {
   const { own, connect } = context;
   const { unfinishedFolder: folder } = own;
   const unfinished = folder === undefined ? {} : { unfinished: createUnfinishedUploads({ folder }) };
@@ -124,5 +124,6 @@ function inBucket(
       release();
     }
   };
-  return createBucketSpool({ near: own.spool, use, ...limitsOf(context) });
+  const spool = createBucketSpool({ near: own.spool, use, ...limitsOf(context) });
+  return async () => spool;
 }

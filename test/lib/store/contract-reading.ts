@@ -22,12 +22,15 @@ export function readingCases(createBench: CreateBench): void {
     expect(await store.list({})).toEqual({ deliveries: [] });
   });
 
-  test("says who it is, and always the same", async () => {
+  test("has all agree on what was said first", async () => {
     const { store, accept } = await createBench();
-    const said = await Promise.all(Array.from({ length: 4 }, () => store.identity()));
+    const said = await Promise.all(["a", "b", "c", "d"].map((value) => store.agree("name", value)));
     await accept();
-    expect(new Set([...said, await store.identity()]).size).toBe(1);
-    expect(said[0]).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(new Set([...said, await store.agree("name", "e")]).size).toBe(1);
+    expect("abcd").toContain(said[0]);
+    const longest = ["n".repeat(100), "v".repeat(100)] as const;
+    expect(await store.agree(...longest)).toBe(longest[1]);
+    expect(await store.agree("name", "f")).toBe(said[0]);
   });
 
   test("lists the newest first, in pages, also those of the same millisecond", async () => {

@@ -67,8 +67,8 @@ export function createRedisBackend({ run, close }: RedisDatabase): StoreBackend 
       }
     },
 
-    async identity() {
-      return String(await run("identity", [randomUUID()]));
+    async agree(name, value) {
+      return String(await run("agree", [name, value]));
     },
 
     close,

@@ -181,10 +181,10 @@ end
 return number
 `;
 
-/** What it is to be unless it is something already. Gives what it is. */
-const identity = `
-redis.call('SETNX', '{data-distribution}:identity', ARGV[1])
-return redis.call('GET', '{data-distribution}:identity')
+/** name, value. Gives the value that came first. */
+const agree = `
+redis.call('HSETNX', '{data-distribution}:agreed', ARGV[1], ARGV[2])
+return redis.call('HGET', '{data-distribution}:agreed', ARGV[1])
 `;
 
-export const scripts = { insert, change, get, claimable, nextClaimable, list, counts, prune, identity };
+export const scripts = { insert, change, get, claimable, nextClaimable, list, counts, prune, agree };

@@ -118,15 +118,14 @@ export function createMongoBackend(database: MongoDatabase): StoreBackend {
       return (await patiently(() => deliveries.deleteMany({ ...ended, $or: old }))).deletedCount;
     },
 
-    async identity() {
-      const id = randomUUID();
-      const finding = () =>
+    async agree(name, value) {
+      const agreeing = () =>
         state.findOneAndUpdate(
-          { _id: "identity" },
-          { $setOnInsert: { value: 1, id } },
+          { _id: `agreed:${name}` },
+          { $setOnInsert: { value: 1, agreed: value } },
           { upsert: true, returnDocument: "after" },
         );
-      return (await patiently(finding))?.id ?? id;
+      return (await patiently(agreeing))?.agreed ?? value;
     },
 
     close: () => database.close(),

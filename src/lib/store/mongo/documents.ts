@@ -15,12 +15,11 @@ export type DeliveryDocument = {
   changeId: string;
 };
 
-/** What the processes agree on: how many deliveries ever came, the version of all this, and whose it is. */
+/** What the processes agree on: how many deliveries ever came, the version of all this, and whatever else. */
 export interface StateDocument {
-  _id: "arrivals" | "schema" | "identity";
+  _id: "arrivals" | "schema" | `agreed:${string}`;
   value: number;
-  /** Of the identity. */
-  id?: string;
+  agreed?: string;
 }
 
 export const schemaVersion = 1;

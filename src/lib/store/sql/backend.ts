@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
 import type { DeliveryState } from "../../types";
 import { type KeptRow, noCounts, type RowChange, type StoreBackend, type StoreRow } from "../backend";
-import { identityTable, type TableSettings, table } from "./schema";
+import { agreedTable, type TableSettings, table } from "./schema";
 
 /** What a statement gave: rows, or how many rows it changed. */
 export interface StatementResult {
@@ -158,19 +158,19 @@ export function createSqlBackend({ knex, execute, close }: SqlDatabase): StoreBa
       return (await execute(old.delete())).changes;
     },
 
-    async identity() {
-      const find = async () => (await execute(knex(identityTable).select("id"))).rows[0]?.id;
+    async agree(name, value) {
+      const find = async () => (await execute(knex(agreedTable).where({ name }).select("agreed"))).rows[0];
       const found = await find();
-      if (found !== undefined) return String(found);
-      const making = execute(knex(identityTable).insert({ row_number: 1, id: randomUUID() }));
+      if (found) return String(found.agreed);
+      const making = execute(knex(agreedTable).insert({ name, agreed: value }));
       const failure = await making.then(
         () => undefined,
         (error: unknown) => error,
       );
       // Another process may have been faster; if not, it fails for the same reason.
       const made = await find();
-      if (made === undefined) throw failure;
-      return String(made);
+      if (!made) throw failure;
+      return String(made.agreed);
     },
 
     close,

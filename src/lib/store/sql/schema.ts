@@ -3,8 +3,7 @@ import type { Knex } from "knex";
 // In a database of others, a plain name could be taken.
 export const table = "data_distribution_deliveries";
 export const schemaTable = "data_distribution_schema";
-/** Has one row. */
-export const identityTable = "data_distribution_identity";
+export const agreedTable = "data_distribution_agreed";
 
 /** Says what a database of one kind wants to be told of every table. */
 export type TableSettings = (columns: Knex.CreateTableBuilder) => void;
@@ -43,10 +42,10 @@ export const migrations: readonly ((
   (schema, settings) =>
     schema
       // Nothing can be in it yet: a process was killed between its making and the note of it.
-      .dropTableIfExists(identityTable)
-      .createTable(identityTable, (columns) => {
+      .dropTableIfExists(agreedTable)
+      .createTable(agreedTable, (columns) => {
         settings(columns);
-        columns.integer("row_number").notNullable().primary();
-        columns.string("id", 36).notNullable();
+        columns.string("name", 100).notNullable().primary();
+        columns.string("agreed", 100).notNullable();
       }),
 ];
