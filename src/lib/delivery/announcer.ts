@@ -45,6 +45,10 @@ const longestPauseMs = 60_000;
 export const leftOverMs = 60_000;
 /** Well before others would think that. */
 const holdEveryMs = leftOverMs / 3;
+/** What a result that is left over may take before the next one is looked at. */
+const lookMs = 100;
+/** For the note of a result that was taken over a moment ago. */
+const noteMs = 1_000;
 /** The time is waited in so many parts: while the event loop is blocked, nobody can take anything over. */
 const settleParts = 10;
 
@@ -202,6 +206,10 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
 
   const announceIfStillLeft = async (listed: Delivery): Promise<void> => {
     if (!tellingOf(listed)) {
+      // An announcer that is closed may have told it to somebody who is not done with it. It still notes the end.
+      const since = performance.now();
+      await takenOver(listed);
+      if (performance.now() - since > lookMs) await new Promise((resolve) => setTimeout(resolve, noteMs));
       if (store.lookEveryMs !== undefined) {
         // Others look, too: one of them is to tell it.
         const taken = await store.takeAnnouncement(listed.id, listed.version);
@@ -226,7 +234,10 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
           const page = await store.list({ ...whose, announced: false }, after === undefined ? {} : { after });
           for (const delivery of page.deliveries) {
             const { finishedAt = 0, takenAt = finishedAt } = delivery;
-            if (takenAt < finishedBefore) await announceIfStillLeft(delivery);
+            if (takenAt >= finishedBefore) continue;
+            const announcing = announceIfStillLeft(delivery).catch(report);
+            // Whoever takes long to take something over keeps the others waiting no longer than this.
+            await atMost(lookMs, announcing);
           }
           after = page.next;
         } while (after !== undefined && !closed);

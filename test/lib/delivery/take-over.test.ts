@@ -23,7 +23,7 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 function slowlyTaken() {
   const bench = createBench();
   const takenOver = vi.fn(() => finished);
-  const start = () => bench.start({ settleMs: 1_000, takenOver });
+  const start = (changes = {}) => bench.start({ settleMs: 1_000, takenOver, ...changes });
   return { ...bench, start, takenOver };
 }
 
@@ -47,10 +47,32 @@ test("should the process die before that, the next one tells it again", async ()
   start();
   const { id } = await accept();
   await pass(30_000);
-  // As after a kill: nothing of the first runner is asked any more.
-  start();
+  // As after a kill: nothing of the first runner is asked any more, and nobody is taking anything over.
+  start({ takenOver: async () => {} });
   await pass(1_000);
   expect(told(announced)).toEqual([`${id} delivered`, `${id} delivered`]);
+});
+
+test("after a deploy the next one does not tell it as long as somebody is taking it over", async () => {
+  const { store, start, accept, announced } = slowlyTaken();
+  const before = start();
+  const { id } = await accept();
+  const other = await accept();
+  await pass(2_000);
+  const closing = before.close({ graceMs: 5_000 });
+  await pass(20_000);
+  await closing;
+  start();
+  await accept({ target: "new" });
+  await pass(10 * 60_000);
+  expect(told(announced).filter((one) => one.startsWith(id))).toEqual([`${id} delivered`]);
+  expect(told(announced).filter((one) => one.startsWith(other.id))).toHaveLength(1);
+  // Nobody waits with new work for that.
+  expect(announced).toHaveLength(3);
+  finish();
+  await pass(10_000);
+  expect(await store.get(id)).toMatchObject({ announced: true });
+  expect(announced).toHaveLength(3);
 });
 
 test("other processes do not tell it meanwhile, as long as this one lives", async () => {
@@ -63,7 +85,7 @@ test("other processes do not tell it meanwhile, as long as this one lives", asyn
   bench.start({ store: { ...store, takeAnnouncement }, settleMs: 1_000, takenOver });
   const { id } = await bench.accept();
   await pass(100);
-  bench.start({ settleMs: 1_000, takenOver });
+  bench.start({ settleMs: 1_000, takenOver: async () => {} });
   await pass(10 * 60_000);
   expect(told(bench.announced)).toEqual([`${id} delivered`]);
   expect(await store.get(id)).toMatchObject({ state: "delivered", announced: false });
