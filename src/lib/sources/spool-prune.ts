@@ -1,4 +1,5 @@
-import { readdir, rm, stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { codeOf } from "../errors";
 import type { Turns } from "./spool";
@@ -92,13 +93,18 @@ export async function pruneFolder(
   return removed + (await pruneContents(contents, { ...limits, remove }));
 }
 
-/** Looks once more in its turn: the content may have been put again since. */
+/** Looks once more in its turn: the content may have been put again since, also by another process. */
 function removeOlder(folder: string, name: string, thanMs: number, inTurn: Turns): Promise<boolean> {
   return inTurn(async () => {
     const file = path.join(folder, name);
     const stats = await stat(file).catch(() => undefined);
     if (!stats || stats.mtimeMs > thanMs) return false;
-    await rm(file, { force: true });
-    return true;
+    // Whoever looks for it from now on does not find it, and puts it anew; who has found it has made it young.
+    const aside = path.join(folder, `${randomUUID()}.tmp`);
+    await rename(file, aside);
+    const isYoung = (await stat(aside)).mtimeMs > thanMs;
+    if (isYoung) await rename(aside, file);
+    else await rm(aside, { force: true });
+    return !isYoung;
   });
 }
