@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createServerStore, type DeliveryStore, type ServerStoreOptions } from "../../src/lib";
 import { attempt, draftOf, receipt } from "../lib/store/contract";
@@ -43,12 +44,14 @@ const servers = [
   {
     ...{ name: "PostgreSQL", tool: "postgresql", program: postgresPath, start: () => startPostgres() },
     takeRights: "revoke create on schema public from public; alter schema public owner to admin",
+    lockFor: (s: number) => `begin; lock table ${table} in exclusive mode; select pg_sleep(${s}); commit`,
     insert: new RegExp(`insert into "${table}"`),
     update: new RegExp(`update "${table}"`),
   },
   {
     ...{ name: "MariaDB", tool: "mariadb-server", program: mariadbPath, start: startMariadb },
     takeRights: "revoke create on *.* from 'delivery'@'127.0.0.1'",
+    lockFor: (s: number) => `lock tables ${table} write; select sleep(${s}); unlock tables`,
     insert: new RegExp(`insert into \`${table}\``),
     update: new RegExp(`update \`${table}\``),
   },
@@ -150,6 +153,18 @@ for (const one of servers.filter(({ tool, program }) => requireTool(tool, progra
       await store.accept(draftOf());
       expect(await store.counts()).toMatchObject({ queued: 3 });
     }, 120_000);
+
+    test("what was given up while a table was locked is not done when it is free again", async () => {
+      const options = await createDatabase({ leaseMs: 30_000 });
+      const store = open(options);
+      await store.counts();
+      const locked = server.query(one.lockFor(12), options.database);
+      await sleep(500);
+      expect(await problemOf(store.accept(draftOf()), options.password)).toMatch(/in time|locked|timeout/i);
+      await locked;
+      await sleep(500);
+      expect((await store.list({})).deliveries).toEqual([]);
+    }, 60_000);
 
     test("what is wrong with the settings is said in words, without the password", async () => {
       const options = await createDatabase();

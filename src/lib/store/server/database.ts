@@ -78,7 +78,7 @@ async function connect(options: ServerStoreOptions): Promise<Knex> {
         max: options.maxConnections,
         idleTimeoutMillis: 30_000,
         createTimeoutMillis: options.connectTimeoutMs,
-        ...(onConnect && { afterCreate: runEach(onConnect) }),
+        ...(onConnect && { afterCreate: runEach(onConnect(patienceMsOf(options))) }),
       },
       // It would write to the console, with all that statements hold.
       log: { warn: silent, error: silent, deprecate: silent, debug: silent },

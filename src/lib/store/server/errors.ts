@@ -52,6 +52,7 @@ const table: readonly FailureRow[] = [
     ],
     reason: "its disk is full. Make room there",
   },
+  { codes: ["57014"], reason: "it did not do that in time. It is busy, or something keeps its table locked" },
   {
     codes: ["ER_NET_PACKET_TOO_LARGE", "ER_TOO_BIG_ROWSIZE", "54000"],
     reason:

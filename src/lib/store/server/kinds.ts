@@ -14,8 +14,11 @@ interface KindOfServer {
   clock: string;
   /** Gives one row with `safe`: 1 when a power cut cannot take back what it has acknowledged. */
   durability?: string;
-  /** Statements for each new connection. */
-  onConnect?: string[];
+  /**
+   * Statements for each new connection. What is given up here after `patienceMs` must not be done there later:
+   * the caller was told that it failed.
+   */
+  onConnect?(patienceMs: number): string[];
   settings?: TableSettings;
 }
 
@@ -38,6 +41,8 @@ export const serverKinds: Readonly<Record<ServerKind, KindOfServer>> = {
     durability:
       "select case when current_setting('fsync') = 'on' and current_setting('synchronous_commit') <> 'off' " +
       "then 1 else 0 end as safe",
+    // Not among the connection's settings: poolers such as PgBouncer refuse those that they do not know.
+    onConnect: (patienceMs) => [`set statement_timeout = ${Math.floor(patienceMs * 0.9)}`],
   },
   mysql: {
     label: "MySQL or MariaDB",
@@ -57,7 +62,13 @@ export const serverKinds: Readonly<Record<ServerKind, KindOfServer>> = {
     clock: "select unix_timestamp(now(3)) * 1000 as at",
     durability: "select @@innodb_flush_log_at_trx_commit = 1 as safe",
     // What does not fit must be refused, never cut off.
-    onConnect: ["set session sql_mode = concat_ws(',', nullif(@@sql_mode, ''), 'STRICT_ALL_TABLES')"],
+    onConnect: (patienceMs) => {
+      const seconds = Math.max(1, Math.floor((patienceMs * 0.9) / 1_000));
+      return [
+        "set session sql_mode = concat_ws(',', nullif(@@sql_mode, ''), 'STRICT_ALL_TABLES')",
+        `set session innodb_lock_wait_timeout = ${seconds}, lock_wait_timeout = ${seconds}`,
+      ];
+    },
     settings: (columns) => {
       columns.engine("InnoDB");
       columns.charset("utf8mb4");
