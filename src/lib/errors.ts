@@ -39,6 +39,9 @@ export const errorKinds: readonly ErrorKind[] = [
   "internal",
 ];
 
+/** The kinds of failures that are not the delivery's, nor its target's: a policy does not count them. */
+export const uncountedKinds: readonly ErrorKind[] = ["local", "cancelled"];
+
 /** The kinds that another try can cure without anybody doing anything. */
 export const retryableKinds: readonly ErrorKind[] = [
   "unavailable",

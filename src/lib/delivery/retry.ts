@@ -1,4 +1,4 @@
-import { type ErrorKind, type ErrorRecord, errorKinds, retryableKinds } from "../errors";
+import { type ErrorKind, type ErrorRecord, errorKinds, retryableKinds, uncountedKinds } from "../errors";
 import { readOptions } from "../options";
 import type { DeliveryStore } from "../store/delivery-store";
 import type { Attempt, Delivery } from "../types";
@@ -82,7 +82,7 @@ export function countedAttempts(attempts: readonly Attempt[]): number {
 }
 
 function isCounted({ error }: Pick<Attempt, "error">): boolean {
-  return error?.kind !== "local" && error?.kind !== "cancelled";
+  return !error || !uncountedKinds.includes(error.kind);
 }
 
 /**

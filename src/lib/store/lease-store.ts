@@ -1,3 +1,4 @@
+import { uncountedKinds } from "../errors";
 import type { Attempt, Delivery, DeliveryDraft, DeliveryState } from "../types";
 import type { RowChange, StoreBackend, StoreRow } from "./backend";
 import { encodeDraft, encodeProgress } from "./codec";
@@ -16,7 +17,10 @@ export interface LeaseStoreOptions {
 
 /** A store over any backend: every change is a compare-and-set on the version that was seen. */
 export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptions): DeliveryStore {
-  const { now = Date.now, leaseMs, lookEveryMs } = options;
+  const { lookEveryMs } = options;
+  // Databases keep whole milliseconds.
+  const now = () => Math.floor((options.now ?? Date.now)());
+  const leaseMs = Math.ceil(options.leaseMs);
   const listeners = new Set<(delivery: Delivery) => void>();
   const tell = (delivery: Delivery) => {
     for (const listener of listeners) {
@@ -141,7 +145,6 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
 
     // Whoever decides knows of it: there is nothing to announce.
     retryAt: (id, dueAt) =>
-      // Databases keep whole milliseconds.
       changeIf(id, isIn("failed"), { state: "waiting", dueAt: Math.ceil(dueAt), announced: true }),
     retryNow: (id) => changeIf(id, canBeTried, { state: "waiting", dueAt: now(), announced: true }),
     giveUp: (id, { reason, by }) =>
@@ -171,7 +174,8 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
 
     counts: (queue) => backend.counts(queue),
     nextDueAt: (queue) => backend.nextClaimableAt(queue),
-    prune: ({ olderThanMs, keep }) => backend.prune([...endedStates, "failed"], now() - olderThanMs, keep),
+    prune: ({ olderThanMs, keep }) =>
+      backend.prune([...endedStates, "failed"], now() - Math.ceil(olderThanMs), keep),
 
     onChange(listener) {
       listeners.add(listener);
@@ -197,7 +201,7 @@ function canBeTried({ state, attempts }: Delivery): boolean {
 }
 
 function settled(delivery: Delivery, settlement: Settlement, at: number): Partial<Delivery> {
-  const attempts = (attempt: Attempt) => [...delivery.attempts, attempt];
+  const attempts = (attempt: Attempt) => bounded([...delivery.attempts, attempt]);
   switch (settlement.state) {
     case "released":
       return { state: "queued", dueAt: at };
@@ -218,4 +222,13 @@ function settled(delivery: Delivery, settlement: Settlement, at: number): Partia
         finishedAt: at,
       };
   }
+}
+
+/** What is wrong with this machine can go on for long, and recur often: a record must not grow without an end. */
+const mostUncounted = 100;
+
+function bounded(attempts: Attempt[]): Attempt[] {
+  const uncounted = attempts.filter(({ error }) => error && uncountedKinds.includes(error.kind));
+  const [oldest] = uncounted;
+  return uncounted.length > mostUncounted ? attempts.filter((attempt) => attempt !== oldest) : attempts;
 }

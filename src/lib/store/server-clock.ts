@@ -3,13 +3,13 @@ import { DeliveryError } from "../errors";
 /** Beyond this, times look odd to people; leases bear much more. */
 const noticedSkewMs = 2_000;
 /** However long leases last: what a process has not told within a minute, by their clocks, others tell. */
-const mostSkewMs = 30_000;
+const mostSkewMs = 20_000;
 
 /**
  * Compares this machine's clock with that of the server that it shares with others.
  * @param readClock gives the server's clock, in milliseconds since the epoch
  * @param server names it, for people
- * @throws DeliveryError `local` when the clocks differ by more than half of `leaseMs`, or by 30 s
+ * @throws DeliveryError `local` when the clocks differ by more than half of `leaseMs`, or by 20 s
  */
 export async function checkClock(
   readClock: () => Promise<number>,

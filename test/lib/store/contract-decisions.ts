@@ -106,13 +106,15 @@ export function decisionCases(createBench: CreateBench): void {
     });
   }
 
-  test("a time between two milliseconds is kept as the later one", async () => {
-    const { store, accept, fail, now } = await createBench();
+  test("times between two milliseconds are kept as whole ones", async () => {
+    const { store, accept, fail, now, advance } = await createBench();
+    const at = now() + 1_000;
+    advance(0.25);
     const { id } = await accept();
     await fail();
-    const at = now() + 1_000;
     expect(await store.retryAt(id, at + 0.25)).toMatchObject({ state: "waiting", dueAt: at + 1 });
     expect(await store.get(id)).toMatchObject({ dueAt: at + 1 });
+    expect(await store.prune({ olderThanMs: 0.25, keep: 9 })).toBe(0);
   });
 
   test("what is to be retried now is given out at once, its attempts as they were", async () => {
