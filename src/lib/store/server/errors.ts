@@ -3,6 +3,8 @@ import { type Failure, type FailureRow, failureOf } from "../server-failure";
 import { serverKinds } from "./kinds";
 import type { ServerStoreOptions } from "./options";
 
+const tooSlow = "it did not do that in time. It is busy, or something keeps its table locked";
+
 /**
  * SQLSTATEs of PostgreSQL (https://www.postgresql.org/docs/current/errcodes-appendix.html), names of MySQL
  * and MariaDB and their client (https://mariadb.com/kb/en/mariadb-error-code-reference/), numbers and names
@@ -52,7 +54,8 @@ const table: readonly FailureRow[] = [
     ],
     reason: "its disk is full. Make room there",
   },
-  { codes: ["57014"], reason: "it did not do that in time. It is busy, or something keeps its table locked" },
+  { codes: ["57014"], reason: tooSlow },
+  { codes: ["ER_LOCK_WAIT_TIMEOUT"], reason: tooSlow, passes: true },
   {
     codes: ["ER_NET_PACKET_TOO_LARGE", "ER_TOO_BIG_ROWSIZE", "54000"],
     reason:
@@ -70,7 +73,7 @@ const table: readonly FailureRow[] = [
   },
   {
     codes: [
-      ...["40001", "40P01", "55P03", "ER_LOCK_DEADLOCK", "ER_LOCK_WAIT_TIMEOUT", "ER_CHECKREAD"],
+      ...["40001", "40P01", "55P03", "ER_LOCK_DEADLOCK", "ER_CHECKREAD"],
       ...["1205", "3960", "ORA-00060", "ORA-08177"],
     ],
     reason: "others change the same rows again and again",
