@@ -33,6 +33,7 @@ export function failingBackend(backend: StoreBackend, { step, when }: FailingSte
       get: wrap("get", backend.get),
       claimable: wrap("claimable", backend.claimable),
       nextClaimableAt: wrap("nextClaimableAt", backend.nextClaimableAt),
+      remove: wrap("remove", backend.remove),
       agree: wrap("agree", backend.agree),
       list: wrap("list", backend.list),
       counts: wrap("counts", backend.counts),

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ErrorRecord } from "../errors";
 import type { DeliveryStore } from "../store/delivery-store";
-import { unfinishedStates } from "../store/states";
+import { endedStates, unfinishedStates } from "../store/states";
 import type { Delivery, WriterReference } from "../types";
 import type { Plan } from "./scheduler";
 import { isMarker } from "./shared-running-run";
@@ -29,12 +29,16 @@ export interface PlannedRuns {
   follower(run: PlannedRun): Promise<PlannedRun | undefined>;
   /** Withdraws it, unless somebody has begun with it. */
   cancel(run: PlannedRun): Promise<void>;
+  /** Forgets what ended long ago: other deliveries of the store need the room that runs of each second take. */
+  tidy(): Promise<void>;
   /** Ends one that has failed, because another process has planned the same. */
   drop(id: string): Promise<void>;
 }
 
 /** There are two or three: one that waits, one that is being run, and one that has not ended. */
 const mostListed = 50;
+/** Whoever was asleep meanwhile, and still holds one of them, must find that what came after it was run. */
+const keptRuns = 1_000;
 const stopped: ErrorRecord = { kind: "cancelled", message: "The schedule was stopped.", retryable: true };
 
 /** @param schedule as the store knows it: its id is the queue */
@@ -79,6 +83,16 @@ export function plannedRunsOf(store: DeliveryStore, schedule: WriterReference): 
       const cancelled = await store.cancel(id, stopped);
       // Nobody is to be told.
       if (cancelled) await store.markAnnounced(id, cancelled.version);
+    },
+    async tidy() {
+      const filter = { writerId: schedule.id, states: endedStates };
+      let seen = 0;
+      let after: string | undefined;
+      do {
+        const page = await store.list(filter, { limit: mostListed, ...(after !== undefined && { after }) });
+        for (const ended of page.deliveries) if (++seen > keptRuns) await store.forget(ended);
+        after = page.next;
+      } while (after !== undefined);
     },
     async drop(id) {
       const reason = "Another process has planned this run as well.";

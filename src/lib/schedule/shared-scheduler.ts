@@ -27,6 +27,7 @@ const lookLaterMs = 250;
 const lookWhileRunningMs = 2_000;
 /** After a failure that is not the run's. */
 const recoveryMs = 5_000;
+const tidyEveryMs = 600_000;
 /** Runs must not wait for others that settle. */
 const concurrency = 8;
 
@@ -48,6 +49,7 @@ export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
   let runningSince: number | undefined;
   let told: { next: number | undefined } | undefined;
   let lastNotice: string | undefined;
+  let tidiedMs = performance.now();
   let closed = false;
 
   const say = (notice: string) => {
@@ -96,6 +98,10 @@ export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
       for (const foreign of planned.filter((one) => !isOwn(one))) await runs.cancel(foreign);
       planned = planned.filter(isOwn);
       if (options.overlap === "allow") await running.forget();
+    }
+    if (performance.now() - tidiedMs > tidyEveryMs) {
+      tidiedMs = performance.now();
+      await runs.tidy();
     }
     if (options.overlap !== "allow") sayRunning((await running.current(now))?.startedAt);
     const next = planNext(timetable, options, now);

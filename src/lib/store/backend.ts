@@ -69,6 +69,8 @@ export interface StoreBackend {
   counts(queue: string | undefined): Promise<DeliveryCounts>;
   /** Removes announced rows in these states that ended before `endedBefore`, or before the `keep` newest. */
   prune(states: readonly DeliveryState[], endedBefore: number, keep: number): Promise<number>;
+  /** Removes a row that is as it was seen. Returns whether it did. */
+  remove(id: string, seen: number): Promise<boolean>;
   /** As in `DeliveryStore`. */
   agree(name: string, value: string): Promise<string>;
   close(): Promise<void>;

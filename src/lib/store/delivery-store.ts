@@ -97,6 +97,11 @@ export interface DeliveryStore {
    */
   prune(limits: { olderThanMs: number; keep: number }): Promise<number>;
   /**
+   * Forgets a delivery that has ended and was told of, with its once-key, before its time. Returns false when it
+   * has changed, or is not there.
+   */
+  forget(delivery: Delivery): Promise<boolean>;
+  /**
    * Calls back, after the change, whenever a delivery of any queue changes. What the listener throws is
    * ignored. Returns the way to stop.
    */

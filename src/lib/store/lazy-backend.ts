@@ -19,6 +19,7 @@ export function createLazyBackend(open: () => Promise<StoreBackend>): StoreBacke
     list: async (...request) => (await opened()).list(...request),
     counts: async (queue) => (await opened()).counts(queue),
     prune: async (...request) => (await opened()).prune(...request),
+    remove: async (...request) => (await opened()).remove(...request),
     agree: async (...request) => (await opened()).agree(...request),
     async close() {
       await (await opening)?.close();

@@ -4,7 +4,7 @@ import type { RowChange, StoreBackend, StoreRow } from "./backend";
 import { encodeDraft, encodeProgress } from "./codec";
 import type { Claim, DeliveryStore, Settlement } from "./delivery-store";
 import { columnsOf, deliveryOf, readable, rowOf } from "./rows";
-import { endedStates } from "./states";
+import { endedStates, hasEnded } from "./states";
 
 export interface LeaseStoreOptions {
   /** Milliseconds since the epoch. */
@@ -176,6 +176,10 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
     nextDueAt: (queue) => backend.nextClaimableAt(queue),
     prune: ({ olderThanMs, keep }) =>
       backend.prune([...endedStates, "failed"], now() - Math.ceil(olderThanMs), keep),
+
+    async forget({ id, state, announced, version }) {
+      return hasEnded(state) && announced && backend.remove(id, version);
+    },
 
     onChange(listener) {
       listeners.add(listener);

@@ -106,6 +106,15 @@ export function createMemoryBackend(): StoreBackend {
       return old.length;
     },
 
+    async remove(id, seen) {
+      const row = rows.get(id);
+      if (row?.version !== seen) return false;
+      unindex(row);
+      rows.delete(id);
+      order = order.filter((one) => one.id !== id);
+      return true;
+    },
+
     async agree(name, value) {
       return of(agreed, name, () => value);
     },

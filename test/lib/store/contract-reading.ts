@@ -22,6 +22,24 @@ export function readingCases(createBench: CreateBench): void {
     expect(await store.list({})).toEqual({ deliveries: [] });
   });
 
+  test("forgets one that has ended and was told of, with its key, as it was seen", async () => {
+    const { store, accept, deliver, current } = await createBench();
+    const { id } = await accept({ onceKey: "tonight" });
+    const other = await accept();
+    expect(await store.forget(await current(id))).toBe(false);
+    const delivered = await deliver();
+    expect(await store.forget(delivered)).toBe(false);
+    await store.markAnnounced(id, delivered.version);
+    const told = await current(id);
+    expect(await store.forget({ ...told, version: told.version + 1 })).toBe(false);
+    expect(await store.forget(told)).toBe(true);
+    expect(await store.forget(told)).toBe(false);
+    expect(await store.get(id)).toBeUndefined();
+    expect(await store.list({})).toMatchObject({ deliveries: [{ id: other.id }] });
+    expect(await store.counts()).toMatchObject({ queued: 1, delivered: 0 });
+    expect(await store.accept(draftOf({ onceKey: "tonight" }))).toMatchObject({ duplicate: false });
+  });
+
   test("has all agree on what was said first", async () => {
     const { store, accept } = await createBench();
     const said = await Promise.all(["a", "b", "c", "d"].map((value) => store.agree("name", value)));

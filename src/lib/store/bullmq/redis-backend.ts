@@ -67,6 +67,10 @@ export function createRedisBackend({ run, close }: RedisDatabase): StoreBackend 
       }
     },
 
+    async remove(id, seen) {
+      return Number(await run("remove", [id, String(seen)])) > 0;
+    },
+
     async agree(name, value) {
       return String(await run("agree", [name, value]));
     },

@@ -181,10 +181,18 @@ end
 return number
 `;
 
+/** id, the version that was seen. Gives how many went. */
+const remove = `${rows}
+local id = ARGV[1]
+if redis.call('HGET', key(id), 'version') ~= ARGV[2] then return 0 end
+unindex(id, seek(id))
+return redis.call('DEL', key(id))
+`;
+
 /** name, value. Gives the value that came first. */
 const agree = `
 redis.call('HSETNX', '{data-distribution}:agreed', ARGV[1], ARGV[2])
 return redis.call('HGET', '{data-distribution}:agreed', ARGV[1])
 `;
 
-export const scripts = { insert, change, get, claimable, nextClaimable, list, counts, prune, agree };
+export const scripts = { insert, change, get, claimable, nextClaimable, list, counts, prune, remove, agree };

@@ -118,6 +118,11 @@ export function createMongoBackend(database: MongoDatabase): StoreBackend {
       return (await patiently(() => deliveries.deleteMany({ ...ended, $or: old }))).deletedCount;
     },
 
+    async remove(id, seen) {
+      const removing = () => deliveries.deleteOne({ _id: is(id), version: seen });
+      return (await patiently(removing)).deletedCount > 0;
+    },
+
     async agree(name, value) {
       const agreeing = () =>
         state.findOneAndUpdate(

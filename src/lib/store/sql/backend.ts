@@ -158,6 +158,12 @@ export function createSqlBackend({ knex, execute, close }: SqlDatabase): StoreBa
       return (await execute(old.delete())).changes;
     },
 
+    async remove(id, seen) {
+      const { changes } = await execute(knex(table).where({ id, version: seen }).delete());
+      // Done again after a lost answer, it finds nothing.
+      return changes > 0;
+    },
+
     async agree(name, value) {
       const find = async () => (await execute(knex(agreedTable).where({ name }).select("agreed"))).rows[0];
       const found = await find();
