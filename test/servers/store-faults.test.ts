@@ -197,6 +197,20 @@ for (const one of servers.filter(({ tool, program }) => requireTool(tool, progra
         /is \d\d s ahead of .* the store is not used/,
       );
     });
+
+    test("so is one that is set while the store is in use, until it is right again", async () => {
+      const store = open(await createDatabase());
+      await store.accept(draftOf());
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 40_000 });
+      const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now() + 301_000);
+      try {
+        expect(await problemOf(store.claim("writer", "owner", 1), "never said")).toMatch(/s ahead of/);
+        vi.useRealTimers();
+        expect(await store.claim("writer", "owner", 1)).toHaveLength(1);
+      } finally {
+        clock.mockRestore();
+      }
+    });
   });
 }
 

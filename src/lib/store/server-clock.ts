@@ -1,4 +1,5 @@
 import { DeliveryError } from "../errors";
+import type { StoreBackend } from "./backend";
 
 /** Beyond this, times look odd to people; leases bear much more. */
 const noticedSkewMs = 2_000;
@@ -32,4 +33,24 @@ export async function checkClock(
     );
   }
   if (Math.abs(skewMs) > noticedSkewMs) onNotice(sentence);
+}
+
+const checkEveryMs = 300_000;
+
+/**
+ * Compares the clocks again, now and then, before work is given out: they can be set at any time. As long as the
+ * check throws, nothing is given out.
+ */
+export function watchClock(backend: StoreBackend, check: () => Promise<void>): StoreBackend {
+  let checkedMs = performance.now();
+  return {
+    ...backend,
+    async claimable(...request) {
+      if (performance.now() - checkedMs > checkEveryMs) {
+        await check();
+        checkedMs = performance.now();
+      }
+      return backend.claimable(...request);
+    },
+  };
 }

@@ -7,24 +7,35 @@ import type { RedisDatabase } from "./redis-database";
 /** What BullMQ's scripts need. */
 const oldestMajor = 5;
 
-/**
- * Looks at the server's clock, and at whether it keeps what it acknowledges: by default Redis does not.
- * https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ and …/reference/eviction/
- * @throws DeliveryError `local` when the clocks differ by more than half of a lease, or it is too old
- */
-export async function checkRedis(
+/** @throws DeliveryError `local` as `checkClock` does */
+export function checkRedisClock(
   { ask }: RedisDatabase,
-  { host, database, leaseMs }: RedisStoreOptions,
+  { host, leaseMs }: RedisStoreOptions,
   notify: (notice: string) => void,
 ): Promise<void> {
-  const where = `Redis at ${host}`;
-  // Its client goes on in database 0 when there is no such number.
-  await ask((client) => client.select(database));
   const readServerMs = async () => {
     const [seconds, microseconds] = await ask((client) => client.time());
     return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
   };
-  await checkClock(readServerMs, { server: where, leaseMs }, notify);
+  return checkClock(readServerMs, { server: `Redis at ${host}`, leaseMs }, notify);
+}
+
+/**
+ * Looks at the server's clock, and at whether it keeps what it acknowledges: by default Redis does not.
+ * https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/ and …/reference/eviction/
+ * @throws DeliveryError `local` as `checkClock` does, or when it is too old
+ */
+export async function checkRedis(
+  redis: RedisDatabase,
+  options: RedisStoreOptions,
+  notify: (notice: string) => void,
+): Promise<void> {
+  const { ask } = redis;
+  const { host, database } = options;
+  const where = `Redis at ${host}`;
+  // Its client goes on in database 0 when there is no such number.
+  await ask((client) => client.select(database));
+  await checkRedisClock(redis, options, notify);
   const told = new Map((await ask((client) => client.info())).split(/\r?\n/).map(nameAndValue));
   const version = told.get("redis_version") ?? "";
   if (Number.parseInt(version, 10) < oldestMajor) {

@@ -7,11 +7,12 @@ import { classifyServerError } from "../server/errors";
 import { serverKinds } from "../server/kinds";
 import { openServerBackend } from "../server/store";
 import { importClient, lookEveryMs, patienceMsOf, type ServerStoreContext } from "../server-access";
+import { watchClock } from "../server-clock";
 import type { Failure } from "../server-failure";
 import type { BullmqStoreOptions, PostgresQueueStoreOptions, RedisStoreOptions } from "./options";
 import { createQueuedBackend } from "./queued-backend";
 import { createRedisBackend } from "./redis-backend";
-import { checkRedis } from "./redis-checks";
+import { checkRedis, checkRedisClock } from "./redis-checks";
 import { openRedisDatabase } from "./redis-database";
 import { classifyRedisError } from "./redis-errors";
 import { createTickets, type Tickets, ticketOptions } from "./tickets";
@@ -58,7 +59,7 @@ async function openRedis(options: RedisStoreOptions, notify: (notice: string) =>
     root.on("error", () => {});
     await root.waitUntilReady();
     return {
-      records: createRedisBackend(database),
+      records: watchClock(createRedisBackend(database), () => checkRedisClock(database, options, () => {})),
       tickets: createTickets(root, options),
       classify: (error) => classifyRedisError(error, undefined, options),
     };

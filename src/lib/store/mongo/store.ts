@@ -2,7 +2,7 @@ import type { DeliveryStore } from "../delivery-store";
 import { createLazyBackend } from "../lazy-backend";
 import { createLeaseStore } from "../lease-store";
 import { lookEveryMs, type ServerStoreContext } from "../server-access";
-import { checkClock } from "../server-clock";
+import { checkClock, watchClock } from "../server-clock";
 import { createMongoBackend } from "./backend";
 import { openMongoDatabase, prepare } from "./database";
 import { whereIs } from "./errors";
@@ -21,13 +21,15 @@ export function createMongoStore(
   const backend = createLazyBackend(async () => {
     const database = await openMongoDatabase(options);
     try {
-      await checkClock(database.readClock, { server: `MongoDB at ${whereIs(options)}`, leaseMs }, onNotice);
+      const check = (notify: (notice: string) => void) =>
+        checkClock(database.readClock, { server: `MongoDB at ${whereIs(options)}`, leaseMs }, notify);
+      await check(onNotice);
       await prepare(database);
+      return watchClock(createMongoBackend(database), () => check(() => {}));
     } catch (error) {
       await database.close();
       throw error;
     }
-    return createMongoBackend(database);
   });
   return createLeaseStore(backend, { ...(now && { now }), leaseMs, lookEveryMs });
 }

@@ -3,7 +3,7 @@ import type { DeliveryStore } from "../delivery-store";
 import { createLazyBackend } from "../lazy-backend";
 import { createLeaseStore } from "../lease-store";
 import { lookEveryMs, type ServerStoreContext } from "../server-access";
-import { checkClock } from "../server-clock";
+import { checkClock, watchClock } from "../server-clock";
 import { createSqlBackend, type SqlDatabase } from "../sql/backend";
 import { migrate } from "../sql/migrate";
 import { openServerDatabase } from "./database";
@@ -13,7 +13,8 @@ import type { ServerStoreOptions } from "./options";
 /**
  * Keeps deliveries in a database server, for any number of processes that share the work: each delivery is
  * with one of them, and goes to another one when nothing is heard of it for `leaseMs`. The clocks of their
- * machines have to agree to within half of that, and 20 s; each is compared with the server's at the first use.
+ * machines have to agree to within half of that, and 20 s; each is compared with the server's at the first use and every
+ * five minutes.
  * The database is reached and its tables are made at the first use; while it cannot be reached, methods
  * throw `local`.
  */
@@ -35,14 +36,16 @@ export async function openServerBackend(
   try {
     const { label, clock } = serverKinds[options.kind];
     const server = `${label} at ${options.host}`;
-    await checkClock(() => readNumber(database, clock, "at"), { server, leaseMs: options.leaseMs }, onNotice);
+    const check = (notify: (notice: string) => void) =>
+      checkClock(() => readNumber(database, clock, "at"), { server, leaseMs: options.leaseMs }, notify);
+    await check(onNotice);
     await checkDurability(database, options, onNotice);
     await migrate(database);
+    return watchClock(createSqlBackend(database), () => check(() => {}));
   } catch (error) {
     await database.close();
     throw error;
   }
-  return createSqlBackend(database);
 }
 
 async function checkDurability(
