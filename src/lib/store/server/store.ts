@@ -13,8 +13,8 @@ import type { ServerStoreOptions } from "./options";
 /**
  * Keeps deliveries in a database server, for any number of processes that share the work: each delivery is
  * with one of them, and goes to another one when nothing is heard of it for `leaseMs`. The clocks of their
- * machines have to agree to within half of that, and 20 s; each is compared with the server's at the first use and every
- * five minutes.
+ * machines have to agree to within half of that, and 20 s; each is compared with the server's at the first
+ * use and every five minutes.
  * The database is reached and its tables are made at the first use; while it cannot be reached, methods
  * throw `local`.
  */
