@@ -3,6 +3,7 @@ import type { Attempt, Delivery, DeliveryDraft, DeliveryState } from "../types";
 import type { RowChange, StoreBackend, StoreRow } from "./backend";
 import { encodeDraft, encodeProgress } from "./codec";
 import type { Claim, DeliveryStore, Settlement } from "./delivery-store";
+import { createRests } from "./rests";
 import { columnsOf, deliveryOf, readable, rowOf } from "./rows";
 import { endedStates, hasEnded } from "./states";
 
@@ -167,7 +168,13 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
 
     async list(filter, { limit = 100, after } = {}) {
       const rows = await backend.list(filter, limit + 1, after === undefined ? Infinity : Number(after));
-      const deliveries = rows.slice(0, limit).map(deliveryOf);
+      const deliveries: Delivery[] = [];
+      // Messages can be long, and pages, too.
+      const rest = createRests();
+      for (const row of rows.slice(0, limit)) {
+        deliveries.push(deliveryOf(row));
+        await rest();
+      }
       const last = rows[limit - 1];
       return rows.length > limit && last ? { deliveries, next: String(last.arrival) } : { deliveries };
     },

@@ -1,8 +1,9 @@
 import type { DeliveryState } from "../types";
 import { type KeptRow, noCounts, type StoreBackend, type StoreRow } from "./backend";
 import type { DeliveryCounts, DeliveryFilter, DeliveryStore } from "./delivery-store";
-import { createDueQueue, type DueQueue } from "./due-queue";
 import { createLeaseStore } from "./lease-store";
+import { createRests } from "./rests";
+import { createTimeline, type Timeline } from "./timeline";
 
 /**
  * Keeps deliveries in this process: they survive redeploys, not restarts. What has ended stays, with its
@@ -22,7 +23,9 @@ export function createMemoryBackend(): StoreBackend {
   let order: Pick<KeptRow, "id" | "arrival">[] = [];
   let arrivals = 0;
   const idsByKey = new Map<string, string>();
-  const queues = new Map<string, DueQueue>();
+  const queues = new Map<string, Timeline>();
+  /** What may be forgotten, what finished first before all else. */
+  let finished = createTimeline();
   const countsByQueue = new Map<string, DeliveryCounts>();
   const agreed = new Map<string, string>();
 
@@ -33,12 +36,14 @@ export function createMemoryBackend(): StoreBackend {
   };
   const index = (row: StoreRow): void => {
     of(countsByQueue, row.queue, noCounts)[row.state] += 1;
-    if (row.claimableAt !== null) of(queues, row.queue, createDueQueue).add(row.id, row.claimableAt);
+    if (row.claimableAt !== null) of(queues, row.queue, createTimeline).add(row.id, row.claimableAt);
     if (row.onceKey !== null) idsByKey.set(row.onceKey, row.id);
+    if (row.finishedAt !== null && row.announced) finished.add(row.id, row.finishedAt);
   };
   const unindex = (row: StoreRow): void => {
     of(countsByQueue, row.queue, noCounts)[row.state] -= 1;
     queues.get(row.queue)?.remove(row.id);
+    finished.remove(row.id);
     if (row.onceKey !== null) idsByKey.delete(row.onceKey);
   };
   const found = (ids: readonly string[]): StoreRow[] => ids.flatMap((id) => rows.get(id) ?? []);
@@ -69,17 +74,21 @@ export function createMemoryBackend(): StoreBackend {
       return rows.get(id);
     },
     async claimable(queue, nowMs, limit) {
-      return found(queues.get(queue)?.due(nowMs, limit) ?? []);
+      return found(queues.get(queue)?.first(limit, nowMs) ?? []);
     },
     async nextClaimableAt(queue) {
-      return queues.get(queue)?.nextDueAt();
+      return queues.get(queue)?.firstAt();
     },
 
     async list(filter, limit, before) {
       const page: KeptRow[] = [];
-      for (let at = firstFrom(order, before) - 1; at >= 0 && page.length < limit; at--) {
-        const row = rows.get(order[at]?.id ?? "");
+      const rest = createRests();
+      // Who forgets something meanwhile makes another one of it.
+      const all = order;
+      for (let at = firstFrom(all, before) - 1; at >= 0 && page.length < limit; at--) {
+        const row = rows.get(all[at]?.id ?? "");
         if (row && matches(row, filter)) page.push(row);
+        await rest();
       }
       return page;
     },
@@ -93,17 +102,20 @@ export function createMemoryBackend(): StoreBackend {
       return counts;
     },
 
-    async prune(states, endedBefore, keep) {
-      const ended = [...rows.values()].filter(({ state, announced }) => announced && states.includes(state));
-      ended.sort((one, other) => (one.finishedAt ?? 0) - (other.finishedAt ?? 0));
-      const surplus = ended.length - keep;
-      const old = ended.filter(({ finishedAt }, at) => at < surplus || (finishedAt ?? 0) < endedBefore);
-      for (const row of old) {
-        unindex(row);
-        rows.delete(row.id);
+    // Only what has ended or has failed has a time at which it finished: there are no other states to spare.
+    async prune(_states, endedBefore, keep) {
+      const rest = createRests();
+      let removed = 0;
+      while (finished.size > keep || (finished.firstAt() ?? Infinity) < endedBefore) {
+        for (const row of found(finished.first(1))) {
+          unindex(row);
+          rows.delete(row.id);
+          removed++;
+        }
+        await rest();
       }
-      if (old.length > 0) order = order.filter(({ id }) => rows.has(id));
-      return old.length;
+      if (removed > 0) order = order.filter(({ id }) => rows.has(id));
+      return removed;
     },
 
     async remove(id, seen) {
@@ -122,6 +134,7 @@ export function createMemoryBackend(): StoreBackend {
     async close() {
       for (const kept of [rows, idsByKey, queues, countsByQueue]) kept.clear();
       order = [];
+      finished = createTimeline();
     },
   };
 }
