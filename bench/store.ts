@@ -2,18 +2,20 @@
  * What the SQLite store costs: `npx tsx bench/store.ts`. On both of its drivers, libsql on this Node.js and
  * the built-in one on Node.js 24: how many deliveries a second it takes in bursts, and how late the event
  * loop is meanwhile; how fast and how small it starts with 10,000 deliveries that wait; how late they begin
- * when they are due. Each step runs in a process of its own. Fails when one is over its limit.
+ * when they are due; how long the event loop stands still while 10,000 that have ended are tidied, there and
+ * in memory. Each step runs in a process of its own. Fails when one is over its limit.
  */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Claim,
+  createMemoryStore,
   createSqliteStore,
   type Delivery,
   type DeliveryDraft,
@@ -22,6 +24,7 @@ import {
   type ErrorRecord,
 } from "../src/lib";
 import { provideRuntime, runtimeNames } from "../test/support/runtimes";
+import { tidy } from "./tidying";
 
 const burst = 2_000;
 const bursts = 5;
@@ -29,9 +32,13 @@ const waiting = 10_000;
 const dueSoon = 100;
 const everyMs = 50;
 const queue = "writer";
+/** Stands for a file where there is none. */
+const inMemory = "memory";
 const limits = { perSecond: 2_000, delayP99Ms: 30, startMs: 3_000, startMegabytes: 50, lateMs: 1_000 };
+const standstillMs = 20;
 
 type Figures = Partial<Record<keyof typeof limits, number>> & Record<string, number>;
+type Step = (store: DeliveryStore, startedMs: number, file: string) => Promise<Figures>;
 
 function draftOf(n: number, writerId = queue): DeliveryDraft {
   return {
@@ -51,7 +58,7 @@ function draftOf(n: number, writerId = queue): DeliveryDraft {
   };
 }
 
-const steps: Readonly<Record<string, (store: DeliveryStore, startedMs: number) => Promise<Figures>>> = {
+const steps: Readonly<Record<string, Step>> = {
   /** Bursts of calls at once, with what Node-RED does between two messages of a flow: a turn of the loop. */
   async accept(store) {
     await store.accept(draftOf(0, "warm-up"));
@@ -113,6 +120,9 @@ const steps: Readonly<Record<string, (store: DeliveryStore, startedMs: number) =
     await runner.close();
     return { due: lateMs.length, lateMs: lateMs.length === dueSoon ? Math.max(...lateMs) : Infinity };
   },
+
+  tidyShort: (store, _startedMs, file) => tidy(store, `${file}-spool`, 1_000),
+  tidyLong: (store, _startedMs, file) => tidy(store, `${file}-spool`, 60_000),
 };
 
 /** As long as it takes until the first of those that wait could be sent. */
@@ -157,8 +167,8 @@ function median(values: number[]): number {
 
 async function runStep(step: string, file: string): Promise<void> {
   const startedMs = performance.now();
-  const store = createSqliteStore({ file });
-  const figures = await steps[step]?.(store, startedMs);
+  const store = basename(file) === inMemory ? createMemoryStore() : createSqliteStore({ file });
+  const figures = await steps[step]?.(store, startedMs, file);
   await store.close();
   process.send?.(figures);
 }
@@ -191,6 +201,10 @@ async function main(): Promise<void> {
       const due = await run("due", "full.sqlite");
       const startMegabytes = (full.rssMegabytes ?? 0) - (empty.rssMegabytes ?? 0);
       report(name, { ...atOnce, ...accepted, ...full, startMegabytes, ...due });
+      for (const step of ["tidyShort", "tidyLong"]) {
+        report(`${name}, ${step}, in memory`, await run(step, inMemory));
+        report(`${name}, ${step}, in a file`, await run(step, `${step}.sqlite`));
+      }
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -200,7 +214,7 @@ async function main(): Promise<void> {
 function report(name: string, figures: Figures): void {
   console.log(name);
   for (const [figure, value] of Object.entries(figures)) {
-    const limit = limits[figure as keyof typeof limits];
+    const limit = figure.endsWith("StandstillMs") ? standstillMs : limits[figure as keyof typeof limits];
     const over = limit !== undefined && (figure === "perSecond" ? value < limit : value >= limit);
     if (over) process.exitCode = 1;
     console.log(`  ${figure}: ${Math.round(value)}${over ? ` (the limit is ${limit})` : ""}`);
