@@ -13,6 +13,8 @@ export interface SftpConnection {
   /**
    * Runs `work` on a session of its own. A session from the pool that turns out to be closed is replaced
    * once without a word. After a loss or an abort the session is dropped, else it goes (back) to the pool.
+   * Not a part of the published types: they must not need those of a package that only some have.
+   * @internal
    * @throws DeliveryError
    */
   use<T>(work: (session: SftpSession) => Promise<T>, options: UseOptions): Promise<T>;
