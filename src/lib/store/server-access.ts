@@ -66,12 +66,13 @@ export interface ServerStoreContext {
 
 /**
  * Imports the package that speaks to a kind of server.
+ * @param names as with `importOptionalPeer`
  * @param kept ends the sentence "… is needed to keep deliveries"
  * @throws DeliveryError `local` when it is not installed
  */
-export async function importClient<T>(name: string, kept: string, load: () => Promise<T>): Promise<T> {
+export async function importClient<T>(names: string, kept: string, load: () => Promise<T>): Promise<T> {
   try {
-    return await importOptionalPeer(name, `keep deliveries ${kept}`, load);
+    return await importOptionalPeer(names, `keep deliveries ${kept}`, load);
   } catch (error) {
     // The store cannot do its work; nothing is wrong with the delivery.
     if (!(error instanceof DeliveryError)) throw error;

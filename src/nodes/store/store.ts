@@ -1,7 +1,8 @@
 import type { NodeAPI, NodeDef } from "node-red";
 import { inUnit } from "../../lib";
 import { type ConnectionNode, keepConnection, useConnection } from "../shared/connection-node";
-import { closeEngineOfStore, engineOfStore, limitsOf } from "../shared/engine";
+import { cleanSpools, closeEngineOfStore, engineOfStore, enginesOf, limitsOf } from "../shared/engine";
+import { whenFlowsStarted } from "../shared/flows-started";
 import { msPerSecond } from "../shared/units";
 import { decideOnDelivery, listDeliveries } from "./routes";
 import { createEngine, readSettings } from "./settings";
@@ -40,8 +41,15 @@ export default function register(RED: NodeAPI): void {
             connect: (id) => useConnection(RED, id, "delivery-s3-connection", "S3 connection"),
           }),
         );
+        // Large content may come days later: that it has no place is said now.
+        const callOff = whenFlowsStarted(RED, () => {
+          cleanSpools(enginesOf(RED)).catch(({ message }: Error) => this.warn(message));
+        });
         // A deploy closes the node; its deliveries are there afterwards, also those in memory.
-        const close = (removed: boolean) => (removed ? closeEngineOfStore(RED, config.id) : undefined);
+        const close = (removed: boolean) => {
+          callOff();
+          return removed ? closeEngineOfStore(RED, config.id) : undefined;
+        };
         return { ...engine, close };
       });
     },

@@ -240,3 +240,16 @@ describe("pruning", () => {
     expect(await keys()).toHaveLength(1);
   });
 });
+
+test("keys that may not look, and a bucket that is missing, are told as what they are here", async () => {
+  store.onRequest = ({ operation }) =>
+    operation === "HeadObject" ? { answer: { status: 403, body: "" } } : undefined;
+  const denied = await failureOf(machine().spool.has("0".repeat(64)));
+  expect(denied.message).toMatch(
+    /Check the access key, and ask the bucket's owner for s3:ListBucket and s3:GetObject\.$/,
+  );
+  store.onRequest = () => ({ answer: { status: 404, code: "NoSuchBucket" } });
+  const missing = await failureOf(put(machine().spool, randomBytes(10)));
+  expect(missing).toMatchObject({ kind: "local", code: "NoSuchBucket" });
+  expect(missing.message).toMatch(/has no bucket deliveries\. Create it, or correct its name\.$/);
+});

@@ -27,7 +27,7 @@ const longestPauseMs = 1_000;
 
 /** @throws DeliveryError `local` when it cannot be reached, or its client is not installed */
 export async function openRedisDatabase(options: RedisStoreOptions): Promise<RedisDatabase> {
-  const { Redis } = await importClient("ioredis", "in such a store", () => import("ioredis"));
+  const { Redis } = await importClient("bullmq ioredis", "in Redis or Valkey", () => import("ioredis"));
   const patienceMs = patienceMsOf(options);
   const client = new Redis(clientOptions(options, patienceMs));
   let closed = false;

@@ -1,4 +1,4 @@
-import { codeOf, DeliveryError } from "../../errors";
+import { codeOf, DeliveryError, reworded } from "../../errors";
 import { type Failure, type FailureRow, failureOf } from "../server-failure";
 import type { RedisStoreOptions } from "./options";
 
@@ -58,7 +58,7 @@ const words: readonly [pattern: RegExp, code: string][] = [
 export function classifyRedisError(
   thrown: unknown,
   earlier: unknown,
-  { host, port, password }: RedisStoreOptions,
+  { host, port, password, security }: RedisStoreOptions,
 ): Failure {
   if (thrown instanceof DeliveryError) return { error: thrown, passes: false };
   const [line = ""] = messageOf(thrown).split("\n");
@@ -66,7 +66,14 @@ export function classifyRedisError(
   const codes = codesOf(thrown);
   // Why a connection is gone, the connection knows.
   if (codes.length === 0 || codes.includes("CONNECTION_LOST")) codes.unshift(...codesOf(earlier));
-  return failureOf(codes, { table, where: `Redis at ${host}:${port}`, said });
+  const failure = failureOf(codes, { table, where: `Redis at ${host}:${port}`, said });
+  if (security === "none" || !codes.includes("ECONNRESET")) return failure;
+  // As Debian installs it, it speaks no TLS, and hangs up on whoever begins with it.
+  const { error, passes } = failure;
+  return {
+    error: reworded(error, `${error.message} It may speak no TLS: see the setting Encryption.`),
+    passes,
+  };
 }
 
 function codesOf(error: unknown): string[] {

@@ -47,7 +47,7 @@ export function createBullmqStore(
 }
 
 async function openRedis(options: RedisStoreOptions, notify: (notice: string) => void): Promise<Opened> {
-  const bullmq = await importClient("bullmq", "in such a store", () => import("bullmq"));
+  const bullmq = await importClient("bullmq ioredis", "in Redis or Valkey", () => import("bullmq"));
   const database = await openRedisDatabase(options);
   try {
     await checkRedis(database, options, notify);
@@ -73,7 +73,7 @@ async function openPostgres(
   options: PostgresQueueStoreOptions,
   notify: (notice: string) => void,
 ): Promise<Opened> {
-  const bullmq = await importClient("bullmq", "in such a store", () => import("bullmq"));
+  const bullmq = await importClient("bullmq pg", "in PostgreSQL, with queues", () => import("bullmq"));
   const server = { ...options, kind: "postgresql" } as const;
   const records = await openServerBackend(server, notify);
   const classify: Classify = (error) => classifyServerError(error, server);

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { BucketObject, ContentBucket } from "../../content-bucket";
-import { DeliveryError } from "../../errors";
+import { DeliveryError, reworded } from "../../errors";
+import { capitalised } from "../../quotation";
 import type { Writer } from "../../types";
 import type { S3Connection } from "./connection";
 import { statusOf } from "./errors";
@@ -19,7 +20,17 @@ export function contentBelow(
   const keyOf = (name: string) => prefix + name;
   const ask = <T>(request: Parameters<typeof connection.send<T>>[0]) => connection.send(request, { signal });
   const explain = (step: "look" | "read" | "remove", error: unknown, name?: string) =>
-    connection.explain(error, { step, bucket, ...(name !== undefined && { key: keyOf(name) }) });
+    withoutWriter(
+      connection.explain(error, { step, bucket, ...(name !== undefined && { key: keyOf(name) }) }),
+    );
+  /** Nobody makes this bucket. */
+  const withoutWriter = (error: DeliveryError) =>
+    error.code === "NoSuchBucket"
+      ? reworded(
+          error,
+          `${capitalised(connection.description)} has no bucket ${bucket}. Create it, or correct its name.`,
+        )
+      : error;
 
   const open = async ({ name, size }: BucketObject, start: number) => {
     const { GetObjectCommand } = await connection.sdk();
@@ -35,7 +46,9 @@ export function contentBelow(
     async put(name, source) {
       const request = { deliveryId: name, target: keyOf(name), contentType: undefined };
       const work = { ...request, metadata: {}, attributes: {} };
-      await writer.write(source, work, { signal, onProgress: () => {} });
+      await writer.write(source, work, { signal, onProgress: () => {} }).catch((error: DeliveryError) => {
+        throw withoutWriter(error);
+      });
     },
 
     async look(name) {
@@ -105,5 +118,5 @@ export function contentBelow(
 }
 
 function cutShort({ description }: S3Connection, { name }: BucketObject): DeliveryError {
-  return new DeliveryError("unavailable", `${description} gave only a part of ${name}.`);
+  return new DeliveryError("unavailable", `${capitalised(description)} gave only a part of ${name}.`);
 }

@@ -18,9 +18,13 @@ const corrupted: S3Rule = {
   maxAttempts: 3,
 };
 const wrongKeys: S3Rule = { kind: "denied", advice: "Check the access key and the secret key." };
-const notAllowed: S3Rule = {
+export const notAllowed: S3Rule = {
   kind: "denied",
   advice: "Ask the bucket's owner for the permission (s3:PutObject, for ACLs and tags also their own).",
+};
+export const notShown: S3Rule = {
+  kind: "denied",
+  advice: "Check the access key, and ask the bucket's owner for s3:ListBucket and s3:GetObject.",
 };
 const expired: S3Rule = {
   kind: "unavailable",

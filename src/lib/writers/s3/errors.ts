@@ -1,6 +1,14 @@
 import { classifyCommonError, codeOf, DeliveryError, isAbortError, reworded } from "../../errors";
 import { capitalised } from "../../quotation";
-import { rulesByCode, rulesByStatus, type S3Rule, unknownRule, unsupported } from "./error-rules";
+import {
+  notAllowed,
+  notShown,
+  rulesByCode,
+  rulesByStatus,
+  type S3Rule,
+  unknownRule,
+  unsupported,
+} from "./error-rules";
 import type { S3ConnectionOptions } from "./options";
 
 /** What was being asked of the store when it went wrong. */
@@ -103,6 +111,8 @@ function findRule(facts: SdkError, place: S3ErrorPlace): S3Rule {
     return { kind: "denied", advice: "The keys are temporary and have expired. Enter new ones." };
   }
   if (rule.kind === "rejected" && /checksum|aws-chunked|trailer/i.test(facts.message)) return unsupported;
+  // An answer without a body does not tell wrong keys from missing rights.
+  if (rule === notAllowed && (place.step === "look" || place.step === "read")) return notShown;
   return rule;
 }
 

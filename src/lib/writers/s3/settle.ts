@@ -99,7 +99,11 @@ function doubt(
   if (object.etag === reply.etag && object.bytes === published.bytes) {
     return {
       verified: reply.checksummed ? "checksum" : "size",
-      notes: ["The store did not keep the metadata."],
+      notes: [
+        object.deliveryId === undefined
+          ? "The store did not keep the metadata."
+          : "Another upload of the same content has replaced the object since.",
+      ],
     };
   }
   if (object.deliveryId === job.deliveryId || object.etag === reply.etag)
