@@ -41,7 +41,7 @@ const checkEveryMs = 300_000;
  * Compares the clocks again, now and then, before work is given out: they can be set at any time. As long as the
  * check throws, nothing is given out.
  */
-export function watchClock(backend: StoreBackend, check: () => Promise<void>): StoreBackend {
+export function whileClocksAgree(backend: StoreBackend, check: () => Promise<void>): StoreBackend {
   let checkedMs = performance.now();
   return {
     ...backend,

@@ -7,7 +7,7 @@ import { classifyServerError } from "../server/errors";
 import { serverKinds } from "../server/kinds";
 import { openServerBackend } from "../server/store";
 import { importClient, lookEveryMs, patienceMsOf, type ServerStoreContext } from "../server-access";
-import { watchClock } from "../server-clock";
+import { whileClocksAgree } from "../server-clock";
 import type { Failure } from "../server-failure";
 import type { BullmqStoreOptions, PostgresQueueStoreOptions, RedisStoreOptions } from "./options";
 import { createQueuedBackend } from "./queued-backend";
@@ -59,7 +59,9 @@ async function openRedis(options: RedisStoreOptions, notify: (notice: string) =>
     root.on("error", () => {});
     await root.waitUntilReady();
     return {
-      records: watchClock(createRedisBackend(database), () => checkRedisClock(database, options, () => {})),
+      records: whileClocksAgree(createRedisBackend(database), () =>
+        checkRedisClock(database, options, () => {}),
+      ),
       tickets: createTickets(root, options),
       classify: (error) => classifyRedisError(error, undefined, options),
     };

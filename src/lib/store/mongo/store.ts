@@ -2,7 +2,7 @@ import type { DeliveryStore } from "../delivery-store";
 import { createLazyBackend } from "../lazy-backend";
 import { createLeaseStore } from "../lease-store";
 import { lookEveryMs, type ServerStoreContext } from "../server-access";
-import { checkClock, watchClock } from "../server-clock";
+import { checkClock, whileClocksAgree } from "../server-clock";
 import { createMongoBackend } from "./backend";
 import { openMongoDatabase, prepare } from "./database";
 import { whereIs } from "./errors";
@@ -25,7 +25,7 @@ export function createMongoStore(
         checkClock(database.readClock, { server: `MongoDB at ${whereIs(options)}`, leaseMs }, notify);
       await check(onNotice);
       await prepare(database);
-      return watchClock(createMongoBackend(database), () => check(() => {}));
+      return whileClocksAgree(createMongoBackend(database), () => check(() => {}));
     } catch (error) {
       await database.close();
       throw error;

@@ -3,7 +3,7 @@ import type { DeliveryStore } from "../delivery-store";
 import { createLazyBackend } from "../lazy-backend";
 import { createLeaseStore } from "../lease-store";
 import { lookEveryMs, type ServerStoreContext } from "../server-access";
-import { checkClock, watchClock } from "../server-clock";
+import { checkClock, whileClocksAgree } from "../server-clock";
 import { createSqlBackend, type SqlDatabase } from "../sql/backend";
 import { migrate } from "../sql/migrate";
 import { openServerDatabase } from "./database";
@@ -41,7 +41,7 @@ export async function openServerBackend(
     await check(onNotice);
     await checkDurability(database, options, onNotice);
     await migrate(database);
-    return watchClock(createSqlBackend(database), () => check(() => {}));
+    return whileClocksAgree(createSqlBackend(database), () => check(() => {}));
   } catch (error) {
     await database.close();
     throw error;
