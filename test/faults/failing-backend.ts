@@ -32,6 +32,7 @@ export function failingBackend(backend: StoreBackend, { step, when }: FailingSte
       change: wrap("change", backend.change),
       get: wrap("get", backend.get),
       claimable: wrap("claimable", backend.claimable),
+      hasten: wrap("hasten", backend.hasten),
       nextClaimableAt: wrap("nextClaimableAt", backend.nextClaimableAt),
       remove: wrap("remove", backend.remove),
       agree: wrap("agree", backend.agree),

@@ -25,5 +25,6 @@ if (requireTool("mariadb-server", mariadbPath)) {
       await server.query("delete from data_distribution_deliveries", options.database);
       return createServerStore(options, { now });
     },
+    openAgain: ({ now }) => createServerStore(options, { now }),
   });
 }

@@ -26,5 +26,6 @@ if (requireTool("postgresql", postgresPath)) {
       await server.query(`truncate ${tables} restart identity cascade`, options.database);
       return createBullmqStore(options, { now });
     },
+    openAgain: ({ now }) => createBullmqStore(options, { now }),
   });
 }

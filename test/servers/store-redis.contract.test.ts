@@ -1,11 +1,12 @@
 import { afterAll, beforeAll } from "vitest";
-import { createBullmqStore } from "../../src/lib";
+import { createBullmqStore, type RedisStoreOptions } from "../../src/lib";
 import { describeStoreContract } from "../lib/store/contract";
 import { type RedisServer, redisPath, startRedis } from "../support/redis";
 import { requireTool } from "../support/required";
 
 if (requireTool("redis-server", redisPath)) {
   let server: RedisServer;
+  let options: RedisStoreOptions;
   beforeAll(async () => {
     server = await startRedis();
   });
@@ -14,6 +15,10 @@ if (requireTool("redis-server", redisPath)) {
   describeStoreContract({
     name: "Redis, with queues of BullMQ",
     leaseMs: 30_000,
-    createStore: ({ now }) => createBullmqStore(server.createDatabase(), { now }),
+    createStore: ({ now }) => {
+      options = server.createDatabase();
+      return createBullmqStore(options, { now });
+    },
+    openAgain: ({ now }) => createBullmqStore(options, { now }),
   });
 }

@@ -115,6 +115,7 @@ const comparisons: Record<string, (value: unknown, operand: never) => boolean> =
   $eq: (value, operand) => value === operand,
   $lt: (value, operand) => typeof value === typeof operand && (value as number) < operand,
   $lte: (value, operand) => typeof value === typeof operand && (value as number) <= operand,
+  $gt: (value, operand) => typeof value === typeof operand && (value as number) > operand,
   $in: (value, operand: unknown[]) => operand.includes(value),
   $exists: (value, operand) => (value !== undefined) === operand,
 };

@@ -148,8 +148,9 @@ function handle(server: MongoServer, name: string, command: Document): Document 
       });
     case "update":
       return written(() => {
-        const [{ q, u, upsert = false }] = command.updates;
-        const { found } = documents.update(q, u, upsert);
+        const [{ q, u, upsert = false, multi = false }] = command.updates;
+        const each = multi ? documents.find(q).map(({ _id }) => ({ _id })) : [q];
+        const found = each.reduce((sum, one) => sum + documents.update(one, u, upsert).found, 0);
         return { n: upsert ? 1 : found, nModified: found };
       });
     case "delete":

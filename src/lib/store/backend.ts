@@ -62,6 +62,11 @@ export interface StoreBackend {
   get(id: string): Promise<StoreRow | undefined>;
   /** Rows that may be taken, in the order in which they could be. */
   claimable(queue: string, nowMs: number, limit: number): Promise<StoreRow[]>;
+  /**
+   * For a clock that was set back: what of the queue is queued and could be taken after `nowMs` can be taken
+   * then, and what waits longer than that `byMs` sooner. That is 0 where several processes share the rows.
+   */
+  hasten(queue: string, nowMs: number, byMs: number): Promise<void>;
   /** The earliest time at which `claimable` has something to give. */
   nextClaimableAt(queue: string): Promise<number | undefined>;
   /** Newest first, those that arrived before `before`. */

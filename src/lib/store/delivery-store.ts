@@ -63,7 +63,11 @@ export interface DeliveryStore {
    * its id was taken before, nothing changes and the earlier delivery comes back.
    */
   refuse(draft: DeliveryDraft, error: ErrorRecord): Promise<Delivery>;
-  /** Takes up to `limit` deliveries of the queue that are due, oldest due time first. */
+  /**
+   * Takes up to `limit` deliveries of the queue that are due, oldest due time first. What is queued is due
+   * whatever the clock says. When the clock is set back, what waits is due as much sooner, unless several
+   * processes share the store: their times are not one clock's.
+   */
   claim(queue: string, owner: string, limit: number): Promise<Claim[]>;
   extend(lease: Lease): Promise<Lease | undefined>;
   settle(claim: Claim, settlement: Settlement): Promise<Delivery | undefined>;

@@ -15,6 +15,7 @@ export function createLazyBackend(open: () => Promise<StoreBackend>): StoreBacke
     change: async (change) => (await opened()).change(change),
     get: async (id) => (await opened()).get(id),
     claimable: async (...request) => (await opened()).claimable(...request),
+    hasten: async (...request) => (await opened()).hasten(...request),
     nextClaimableAt: async (queue) => (await opened()).nextClaimableAt(queue),
     list: async (...request) => (await opened()).list(...request),
     counts: async (queue) => (await opened()).counts(queue),

@@ -5,6 +5,7 @@ import { encodeDraft, encodeProgress } from "./codec";
 import type { Claim, DeliveryStore, Settlement } from "./delivery-store";
 import { createRests } from "./rests";
 import { columnsOf, deliveryOf, readable, rowOf } from "./rows";
+import { watchClock } from "./set-back";
 import { endedStates, hasEnded } from "./states";
 
 export interface LeaseStoreOptions {
@@ -20,8 +21,9 @@ export interface LeaseStoreOptions {
 export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptions): DeliveryStore {
   const { lookEveryMs } = options;
   // Databases keep whole milliseconds.
-  const now = () => Math.floor((options.now ?? Date.now)());
   const leaseMs = Math.ceil(options.leaseMs);
+  const wholeMs = () => Math.floor((options.now ?? Date.now)());
+  const { now, catchUp } = watchClock(wholeMs, backend, { alone: leaseMs === Infinity });
   const listeners = new Set<(delivery: Delivery) => void>();
   const tell = (delivery: Delivery) => {
     for (const listener of listeners) {
@@ -118,6 +120,7 @@ export function createLeaseStore(backend: StoreBackend, options: LeaseStoreOptio
     async claim(queue, owner, limit) {
       const claims: Claim[] = [];
       try {
+        await catchUp(queue);
         // Of those that somebody else has taken meanwhile, others may make up.
         while (claims.length < limit) {
           const rows = await backend.claimable(queue, now(), limit - claims.length);

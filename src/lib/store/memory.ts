@@ -46,7 +46,7 @@ export function createMemoryBackend(): StoreBackend {
     finished.remove(row.id);
     if (row.onceKey !== null) idsByKey.delete(row.onceKey);
   };
-  const found = (ids: readonly string[]): StoreRow[] => ids.flatMap((id) => rows.get(id) ?? []);
+  const found = (ids: readonly string[]): KeptRow[] => ids.flatMap((id) => rows.get(id) ?? []);
 
   return {
     async insert(row) {
@@ -75,6 +75,21 @@ export function createMemoryBackend(): StoreBackend {
     },
     async claimable(queue, nowMs, limit) {
       return found(queues.get(queue)?.first(limit, nowMs) ?? []);
+    },
+    async hasten(queue, nowMs, byMs) {
+      const timeline = of(queues, queue, createTimeline);
+      const rest = createRests();
+      for (const row of found(timeline.after(nowMs))) {
+        const { id, state, claimableAt } = row;
+        const sooner = (claimableAt ?? 0) - byMs;
+        const at = state === "queued" ? Math.min(nowMs, sooner) : sooner;
+        // What has changed meanwhile has its time from the clock as it now is.
+        if (state !== "sending" && rows.get(id) === row) {
+          rows.set(id, { ...row, claimableAt: at });
+          timeline.add(id, at);
+        }
+        await rest();
+      }
     },
     async nextClaimableAt(queue) {
       return queues.get(queue)?.firstAt();

@@ -61,7 +61,10 @@ export function readable(row: StoreRow): Delivery | undefined {
   const progress = attempt(() => decodeProgress(row.progress));
   if (draft?.id !== row.id || !isObject(draft.source) || !isObject(draft.writer)) return undefined;
   if (!Array.isArray(progress?.attempts)) return undefined;
-  return { ...draft, ...progress, announced: row.announced, version: row.version };
+  const { state, claimableAt, announced, version } = row;
+  // A clock that was set back has changed it only there.
+  const waits = claimableAt !== null && (state === "queued" || state === "waiting");
+  return { ...draft, ...progress, ...(waits && { dueAt: claimableAt }), announced, version };
 }
 
 export const unreadableCode = "UNREADABLE";

@@ -6,6 +6,8 @@ export interface Timeline {
   /** Up to `limit` of those whose time is `until` at the latest, earliest first. They stay until they are removed. */
   first(limit: number, until?: number): string[];
   firstAt(): number | undefined;
+  /** Those whose time is later, earliest first. */
+  after(at: number): string[];
 }
 
 interface Entry {
@@ -53,5 +55,6 @@ export function createTimeline(): Timeline {
     first: (limit, until = Infinity) =>
       entries.slice(0, Math.min(limit, position(until, Infinity))).map(({ id }) => id),
     firstAt: () => entries[0]?.at,
+    after: (at) => entries.slice(position(at, Infinity)).map(({ id }) => id),
   };
 }

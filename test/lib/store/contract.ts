@@ -11,6 +11,7 @@ import type {
 } from "../../../src/lib";
 import { acceptCases } from "./contract-accept";
 import { againCases } from "./contract-again";
+import { clockCases } from "./contract-clock";
 import { decisionCases } from "./contract-decisions";
 import { readingCases } from "./contract-reading";
 import { workCases } from "./contract-work";
@@ -20,6 +21,8 @@ export interface StoreHarness {
   readonly name: string;
   /** An empty store that takes the time, in milliseconds since the epoch, from `now` only. */
   createStore(options: { now: () => number }): DeliveryStore | Promise<DeliveryStore>;
+  /** Opens the store that was made last, as the next process does. Absent where nothing of it is left. */
+  openAgain?(options: { now: () => number }): DeliveryStore | Promise<DeliveryStore>;
   /** How long a claim lasts unless it is extended. Absent when claims last as long as the process. */
   leaseMs?: number;
 }
@@ -37,6 +40,8 @@ export interface StoreBench {
   fail(queue?: string): Promise<Delivery>;
   /** The delivery as the store has it now. */
   current(id: string): Promise<Delivery>;
+  /** Closes the store, and gives that of the next process, if it finds what this one has left. */
+  restart(): Promise<StoreBench | undefined>;
 }
 
 export type CreateBench = () => Promise<StoreBench>;
@@ -46,14 +51,22 @@ export function describeStoreContract(harness: StoreHarness): void {
   const stores: DeliveryStore[] = [];
   const createBench: CreateBench = async () => {
     let nowMs = Date.UTC(2024, 1, 29, 12);
-    const store = await harness.createStore({ now: () => nowMs });
-    stores.push(store);
-    return benchOf(store, harness.leaseMs, {
+    const clock = {
       now: () => nowMs,
-      advance: (ms) => {
+      advance: (ms: number) => {
         nowMs += ms;
       },
-    });
+    };
+    const create = async (open: StoreHarness["createStore"]): Promise<StoreBench> => {
+      const store = await open(clock);
+      stores.push(store);
+      const restart = async () => {
+        await store.close();
+        return harness.openAgain && create(harness.openAgain);
+      };
+      return { ...benchOf(store, harness.leaseMs, clock), restart };
+    };
+    return create(harness.createStore);
   };
 
   describe(`store contract: ${harness.name}`, () => {
@@ -62,6 +75,7 @@ export function describeStoreContract(harness: StoreHarness): void {
     });
     describe("accept and refuse", () => acceptCases(createBench));
     describe("claim and settle", () => workCases(createBench, harness.leaseMs));
+    describe("a clock that is set back", () => clockCases(createBench, harness.leaseMs));
     describe("decisions", () => decisionCases(createBench));
     describe("sending again", () => againCases(createBench));
     describe("looking and tidying", () => readingCases(createBench));
@@ -101,7 +115,7 @@ function benchOf(
   store: DeliveryStore,
   leaseMs: number | undefined,
   clock: Pick<StoreBench, "now" | "advance">,
-): StoreBench {
+): Omit<StoreBench, "restart"> {
   const claimOne: StoreBench["claimOne"] = async (queue = "writer", owner = "owner") => {
     const [claim] = await store.claim(queue, owner, 1);
     if (!claim) throw new Error(`Nothing is due in ${queue}.`);

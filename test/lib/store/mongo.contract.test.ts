@@ -8,6 +8,11 @@ import { describeStoreContract } from "./contract";
 
 let server: MongoServer;
 let databases = 0;
+const optionsOfOwn = () =>
+  readMongoStoreOptions({
+    ...{ host: "127.0.0.1", port: server.port, security: "none" },
+    ...{ database: `deliveries_${databases}`, leaseMs: 30_000 },
+  });
 beforeAll(async () => {
   server = await startMongoServer();
 });
@@ -16,14 +21,11 @@ afterAll(() => server?.stop());
 describeStoreContract({
   name: "MongoDB's client, and a server of our own",
   leaseMs: 30_000,
-  createStore: ({ now }) =>
-    createMongoStore(
-      readMongoStoreOptions({
-        ...{ host: "127.0.0.1", port: server.port, security: "none" },
-        ...{ database: `deliveries_${++databases}`, leaseMs: 30_000 },
-      }),
-      { now },
-    ),
+  createStore: ({ now }) => {
+    databases++;
+    return createMongoStore(optionsOfOwn(), { now });
+  },
+  openAgain: ({ now }) => createMongoStore(optionsOfOwn(), { now }),
 });
 
 const url = process.env.MONGO_URL;
@@ -45,6 +47,7 @@ if (url === undefined) {
       used.push(database);
       return createMongoStore({ ...optionsOf(url), database }, { now });
     },
+    openAgain: ({ now }) => createMongoStore({ ...optionsOf(url), database: used.at(-1) as string }, { now }),
   });
 }
 

@@ -13,4 +13,5 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describeStoreContract({
   name: "sqlite",
   createStore: ({ now }) => createSqliteStore({ now, file: path.join(folder, `${++files}.sqlite`) }),
+  openAgain: ({ now }) => createSqliteStore({ now, file: path.join(folder, `${files}.sqlite`) }),
 });

@@ -4,8 +4,8 @@ import { type KeptRow, noCounts, type StoreBackend, type StoreRow } from "../bac
 import type { DeliveryFilter } from "../delivery-store";
 import type { RedisDatabase } from "./redis-database";
 
-/** Redis does nothing else while it removes so many: a few milliseconds. */
-const prunedAtOnce = 200;
+/** Redis does nothing else while it removes or changes so many: a few milliseconds. */
+const changedAtOnce = 200;
 
 const states = Object.keys(noCounts()) as DeliveryState[];
 
@@ -31,6 +31,14 @@ export function createRedisBackend({ run, close }: RedisDatabase): StoreBackend 
 
     async claimable(queue, nowMs, limit) {
       return rowsOf(await run("claimable", [queue, String(nowMs), String(limit)]));
+    },
+
+    async hasten(queue, nowMs) {
+      for (let from = "-inf"; ; ) {
+        const last = await run("hasten", [queue, String(nowMs), from, String(changedAtOnce)]);
+        if (last === null) return;
+        from = `(${last}`;
+      }
     },
 
     async nextClaimableAt(queue) {
@@ -59,11 +67,11 @@ export function createRedisBackend({ run, close }: RedisDatabase): StoreBackend 
 
     // Only what has ended or has failed has a time at which it finished: there are no other states to spare.
     async prune(_states, endedBefore, keep) {
-      const limits = [String(endedBefore), String(keep), String(prunedAtOnce)];
+      const limits = [String(endedBefore), String(keep), String(changedAtOnce)];
       for (let removed = 0; ; ) {
         const some = Number(await run("prune", limits));
         removed += some;
-        if (some < prunedAtOnce) return removed;
+        if (some < changedAtOnce) return removed;
       }
     },
 

@@ -107,6 +107,27 @@ end
 return found
 `;
 
+/**
+ * queue, time, the lowest arrival as ZRANGEBYSCORE has it, how many at once at most. What is queued for a
+ * later time gets this one. Gives the last arrival that was looked at, or nothing when there are no more.
+ */
+const hasten = `${rows}
+local queued = listed({state = 'queued', announced = '0', queue = ARGV[1]})
+local some = redis.call('ZRANGEBYSCORE', queued, ARGV[3], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[4])
+for one = 1, #some, 2 do
+  local id = some[one]
+  local row = seek(id)
+  -- Of what was evicted only the id is left.
+  local at = row.claimableAt and tonumber(row.claimableAt)
+  if at and at > tonumber(ARGV[2]) then
+    redis.call('HSET', key(id), 'claimableAt', ARGV[2])
+    redis.call('ZADD', prefix .. 'due:' .. ARGV[1], ARGV[2], place(id, row))
+  end
+end
+if #some < 2 * tonumber(ARGV[4]) then return false end
+return some[#some]
+`;
+
 /** queue. Gives the earliest time, or nothing. */
 const nextClaimable = `${rows}
 return redis.call('ZRANGE', prefix .. 'due:' .. ARGV[1], 0, 0, 'WITHSCORES')[2]
@@ -195,4 +216,7 @@ redis.call('HSETNX', '{data-distribution}:agreed', ARGV[1], ARGV[2])
 return redis.call('HGET', '{data-distribution}:agreed', ARGV[1])
 `;
 
-export const scripts = { insert, change, get, claimable, nextClaimable, list, counts, prune, remove, agree };
+export const scripts = {
+  ...{ insert, change, get, claimable, hasten, nextClaimable },
+  ...{ list, counts, prune, remove, agree },
+};

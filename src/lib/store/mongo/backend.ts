@@ -77,6 +77,11 @@ export function createMongoBackend(database: MongoDatabase): StoreBackend {
       return (await patiently(() => due().toArray())).map(toRow);
     },
 
+    async hasten(queue, nowMs) {
+      const ahead: Where = { queue: is(queue), state: "queued", claimableAt: { $gt: nowMs } };
+      await patiently(() => deliveries.updateMany(ahead, { $set: { claimableAt: nowMs } }));
+    },
+
     async nextClaimableAt(queue) {
       const next = () =>
         deliveries
