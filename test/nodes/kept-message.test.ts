@@ -88,6 +88,17 @@ test("after a retry only that is gone", async () => {
   });
 });
 
+test("Buffers come back as Buffers, however large they are, and dates as dates", async () => {
+  const small = Buffer.from("small");
+  const large = Buffer.alloc(100_000, "large");
+  const payload = { small, rows: [{ at: new Date(0), bytes: small }], nothing: null };
+  runtime.send("writer", { payload, small, large });
+  const message = await runtime.next("delivered");
+  expect(message).toMatchObject({ payload, small });
+  expect(message.small.toString()).toBe("small");
+  expect(large.equals(message.large)).toBe(true);
+});
+
 test("a large object and a large text come back as they were", async () => {
   const payload = Array.from({ length: 5_000 }, (_, id) => ({
     id,
@@ -116,7 +127,7 @@ test("a large object comes back also after a retry, with what is large in it, an
   expect(message.table).toEqual(table);
   expect(message.payload.rows).toEqual(rows);
   expect(message.payload.deep.text).toBe(payload.deep.text);
-  expect(Buffer.from(message.payload.deep.small).toString()).toBe("small");
+  expect(message.payload.deep.small.toString()).toBe("small");
   const { kept } = await keepMessage(
     { _msgid: "1", table } as NodeMessage,
     "delivery",

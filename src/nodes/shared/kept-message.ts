@@ -167,7 +167,7 @@ export async function restoreMessage(
   kept: KeptMessage,
   spool: Spool,
 ): Promise<{ message: NodeMessage; lost: string[] }> {
-  const message = structuredClone(kept.message);
+  const message = copyPlain(kept.message) as NodeMessage;
   const lost: string[] = [];
   for (const { path, type, sha256 } of kept.large) {
     const bytes = await read(sha256, spool);
@@ -201,6 +201,15 @@ async function read(sha256: string, spool: Spool): Promise<Buffer | undefined> {
     if (error instanceof DeliveryError && error.code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** As `structuredClone`, but that makes bare bytes of Buffers, whose `toString` gives numbers. */
+function copyPlain(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Buffer.isBuffer(value)) return Buffer.from(value);
+  if (Array.isArray(value)) return value.map(copyPlain);
+  if (!isPlain(value)) return structuredClone(value);
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copyPlain(inner)]));
 }
 
 function isPlain(value: object): boolean {
