@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { runInNewContext } from "node:vm";
 import type { NodeMessage } from "node-red";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createSpool } from "../../src/lib";
@@ -139,6 +140,28 @@ test("a large object comes back also after a retry, with what is large in it, an
     message: { _msgid: "1", table: null },
     lost: ["table", "table.deep.text"],
   });
+});
+
+test("what a function node made is plain data, and kept like any other", async () => {
+  const payload = runInNewContext(
+    `Array.from({ length: 5_000 }, (_, id) => ({ id, name: "customer " + id, in: {} }))`,
+  );
+  const bytes = runInNewContext("new Uint8Array(100_000).fill(1)");
+  const message = { _msgid: "1", payload, bytes } as NodeMessage;
+  const { kept, live } = await keepMessage(message, "delivery", createSpool({ folder }));
+  expect(live).toEqual({});
+  expect(kept).toMatchObject({
+    message: { payload: null, bytes: null },
+    large: [
+      { path: ["payload"], type: "json" },
+      { path: ["bytes"], type: "bytes" },
+    ],
+  });
+  const restored = await restoreMessage(kept, createSpool({ folder }));
+  expect(JSON.stringify(restored.message.payload)).toBe(JSON.stringify(payload));
+  expect(Buffer.alloc(100_000, 1).equals((restored.message as { bytes?: Buffer }).bytes ?? Buffer.of())).toBe(
+    true,
+  );
 });
 
 test("how a delivery ended is told although the spool has lost a part of the message", async () => {

@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { types } from "node:util";
 import type { NodeAPI, NodeMessage } from "node-red";
 import { DeliveryError, type Spool } from "../../lib";
 import type { RecordProperty } from "./errors";
@@ -99,7 +100,7 @@ function takeApart(value: unknown, name: string): TakenApart {
 
   const take = (part: unknown, strict: boolean): unknown => {
     weight += 4;
-    if (typeof part === "string" || part instanceof Uint8Array) {
+    if (typeof part === "string" || types.isUint8Array(part)) {
       const type = typeof part === "string" ? "text" : "bytes";
       if (part.length < largeBytes) {
         weight += part.length;
@@ -215,5 +216,7 @@ function copyPlain(value: unknown): unknown {
 function isPlain(value: object): boolean {
   if (Array.isArray(value)) return true;
   const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  if (prototype === Object.prototype || prototype === null) return true;
+  // What a function node makes has the Object of its own context.
+  return Object.getPrototypeOf(prototype) === null && !(Symbol.toStringTag in value);
 }
