@@ -13,6 +13,7 @@ import { type Engine, enginesOf } from "./engine";
 import type { RecordProperty } from "./errors";
 import { whenFlowsStarted } from "./flows-started";
 import { copyMessage, type KeptMessage, keepMessage } from "./kept-message";
+import { largeValuesOf } from "./large-values";
 import { createQueueRunner, type QueueRunner } from "./queue-runner";
 import { createSayOnce } from "./say-once";
 import { showWork, statusOf } from "./status";
@@ -89,16 +90,19 @@ export function runDeliveries(
 
   /** Those that came before are accepted before, however long their files take to be looked at. */
   let earlier: Promise<void> = Promise.resolve();
-  const accept = (msg: NodeMessageInFlow, from: Omit<Caller, "live">): Promise<void> => {
+  const accept = (msg: NodeMessageInFlow, from: Omit<Caller, "live" | "large">): Promise<void> => {
     // Whoever sent the message may still change it: what counts is what it says now.
     const received = copyMessage(RED, msg);
+    const given = { ...msg };
     // An error is about an earlier node, unless the work is to tell people of it.
     const { error: _, ...rest } = received;
     const accepted = property === "notification" ? received : rest;
     const drafting = work ? draftOrRefusal(work, received) : { refusal: problem };
     const keeping = keepMessage(accepted, property, engine.spool);
     const inTurn = Promise.all([drafting, keeping, earlier]);
-    const taken = inTurn.then(([drafted, { kept, live }]) => take(drafted, kept, { ...from, live }));
+    const taken = inTurn.then(([drafted, { kept, live, heavy }]) =>
+      take(drafted, kept, { ...from, live, large: largeValuesOf(msg, given, heavy) }),
+    );
     // Its turn ends when it was handed to the store, not when the disk has it: the disk takes many at once.
     earlier = inTurn.then(
       () => {},
@@ -125,6 +129,8 @@ export function runDeliveries(
           Object.assign(caller.msg, { [property]: describeDelivery(delivery) });
         }
         if (isShared || isTaken) caller.done();
+        // Unless it was told already: then nobody would give them back.
+        if (callers.has(id)) caller.large.letGo();
       } else if (refusal) {
         const target = work?.targetTemplate ?? "";
         await runner.refuse({ ...emptyDraft, target, id, writer, message }, refusal);

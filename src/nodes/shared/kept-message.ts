@@ -39,29 +39,31 @@ export function copyMessage(RED: NodeAPI, msg: NodeMessage): NodeMessage {
 /**
  * Takes a message apart. `kept` is plain data. `live` has those properties, whole, of which something is
  * no plain data, such as the connection of an http-in node or a function: only this process can pass
- * them on.
+ * them on. `heavy` names those that are large, and of which nothing was left out.
  * @throws DeliveryError `local` when the spool cannot keep a value
  */
 export async function keepMessage(
   { req, res, ...rest }: NodeMessage & { req?: unknown; res?: unknown },
   property: KeptMessage["property"],
   spool: Spool,
-): Promise<{ kept: KeptMessage; live: object }> {
+): Promise<{ kept: KeptMessage; live: object; heavy: string[] }> {
   const live: Record<string, unknown> = {
     ...(req !== undefined && { req }),
     ...(res !== undefined && { res }),
   };
   const message: Record<string, unknown> = {};
   const found: Found[] = [];
+  const heavy: string[] = [];
   for (const [name, value] of Object.entries(rest)) {
-    const { plain, whole, large, json } = takeApart(value, name);
+    const { plain, whole, large, json, weight } = takeApart(value, name);
     if (!whole) live[name] = value;
+    else if (large.length > 0 || weight > largeBytes) heavy.push(name);
     if (json !== undefined) found.push({ path: [name], type: "json", value: json });
     if (plain !== undefined) message[name] = json === undefined ? plain : null;
     found.push(...large);
   }
   const large = await Promise.all(found.map((one) => keepLarge(one, spool)));
-  return { kept: { message: message as unknown as NodeMessage, large, property }, live };
+  return { kept: { message: message as unknown as NodeMessage, large, property }, live, heavy };
 }
 
 interface Found extends Omit<LargeValue, "sha256"> {
@@ -83,6 +85,8 @@ interface TakenApart {
   large: Found[];
   /** `plain` as JSON, if that is what it can be and it is large: a store would read it again at every step. */
   json: string | undefined;
+  /** About as many characters as JSON would take of it, but for what is in `large`. */
+  weight: number;
 }
 
 /**
@@ -95,7 +99,6 @@ function takeApart(value: unknown, name: string): TakenApart {
   const at = [name];
   let whole = true;
   let isJson = true;
-  /** About as many characters as JSON would take. */
   let weight = 0;
 
   const take = (part: unknown, strict: boolean): unknown => {
@@ -157,7 +160,7 @@ function takeApart(value: unknown, name: string): TakenApart {
   };
   const plain = take(value, false);
   const json = isJson && whole && weight > largeBytes ? JSON.stringify(plain) : undefined;
-  return { plain, whole, large, json };
+  return { plain, whole, large, json, weight };
 }
 
 /**

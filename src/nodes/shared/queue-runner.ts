@@ -43,6 +43,7 @@ export function createQueueRunner(parts: QueueRunnerParts): QueueRunner {
       const message = await resultMessage(node, spool, delivery, { property, live });
       const caller = callers.get(delivery.id);
       callers.delete(delivery.id);
+      caller?.large.giveBack(message);
       tellResult({ node, caller, delivery, message });
     },
   });

@@ -1,6 +1,7 @@
 import type { Node, NodeMessage, NodeMessageInFlow } from "node-red";
 import { type Delivery, toDeliveryError } from "../../lib";
 import { withoutCause } from "./errors";
+import type { LargeValues } from "./large-values";
 import { describeError } from "./result-message";
 
 export type Send = (messages: (NodeMessage | null)[]) => void;
@@ -13,6 +14,8 @@ export interface Caller {
   msg: NodeMessage;
   /** What of the message no store can keep. */
   live: object;
+  /** What of `msg` is let go while it waits. */
+  large: LargeValues;
 }
 
 export interface Result {

@@ -86,6 +86,8 @@ export interface Runtime {
   deploy(nodes: readonly FlowNode[], type?: "full" | "flows" | "nodes"): Promise<void>;
   /** Hands a message to a node, and gives its id. */
   send(id: string, msg: Message): string;
+  /** Hands a node this very object, as the first wire of its sender does. */
+  hand(id: string, msg: Message): void;
   /** Everything that a helper node has received since the load, in order. */
   received(id: string): readonly Message[];
   /** The helper node's next message that was not given before. */
@@ -221,6 +223,7 @@ export function useRuntime(): Runtime {
       helper.getNode(id).receive({ ...msg, _msgid });
       return _msgid;
     },
+    hand: (id, msg) => helper.getNode(id).receive(msg),
     received: (id) => inboxes.get(id)?.messages ?? [],
     next: (id) =>
       waitFor(`A message at ${id}`, () => {
