@@ -42,6 +42,24 @@ async function idsOf(store: DeliveryStore): Promise<string[]> {
   return (await store.list({})).deliveries.map(({ id }) => id).reverse();
 }
 
+test.each([
+  ["of the first version", "drop table data_distribution_agreed"],
+  ["whose change was made and not noted", "delete from data_distribution_agreed"],
+])("a file %s is brought up to date, with all that is in it", async (_, undo) => {
+  const first = open();
+  const { delivery } = await first.accept(draftOf({ onceKey: "key" }));
+  await first.close();
+  const driver = openSqlite(file);
+  driver.exec(`${undo}; delete from data_distribution_schema where version > 1`);
+  driver.close();
+  const second = open();
+  expect(await second.agree("name", "one")).toBe("one");
+  expect(await second.get(delivery.id)).toEqual(delivery);
+  await second.close();
+  expect(await open().agree("name", "two")).toBe("one");
+  expect(notices).toEqual([]);
+});
+
 test("what was accepted is there for the next process, as it was", async () => {
   const first = open();
   const message = { payload: Buffer.from([0, 255]), at: new Date(5), nested: [{ $date: 1 }, 10n, null] };
