@@ -80,7 +80,16 @@ test("a folder that is not there at all is named", async () => {
   await put(spool, "first");
 });
 
-test("those who come to it at once agree, and other stores have their own part of it", async () => {
+test("those who come to it at once agree, however often that happens", async () => {
+  for (let n = 0; n < 40; n++) {
+    store = createMemoryStore();
+    const spools = Array.from({ length: 4 }, open);
+    await Promise.all(spools.map((spool, at) => put(spool, `of ${at}`)));
+    await put(open(), "of one that comes later");
+  }
+});
+
+test("what is put by one of them all others have, and other stores have their own part of it", async () => {
   const spools = Array.from({ length: 5 }, open);
   const written = await Promise.all(spools.map((spool, n) => put(spool, `of ${n}`)));
   for (const { sha256, size } of written) expect(await open().has(sha256, size)).toBe(true);

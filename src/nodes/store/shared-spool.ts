@@ -18,7 +18,7 @@ import {
 } from "../../lib";
 import type { Engine } from "../shared/engine";
 import type { KeepLimits } from "../shared/keep-limits";
-import { findSharedFolder } from "./shared-folder";
+import { findSharedFolder, notMounted } from "./shared-folder";
 
 /** Where content lies that every Node-RED has to reach which shares a store. */
 export type SharedContent =
@@ -95,7 +95,7 @@ async function inFolder(folder: string, identity: string, store: DeliveryStore, 
       "local",
       `The shared folder ${folder} of the delivery store is not the one that was there before, or that other ` +
         "Node-REDs see. Mount it. If it was moved, bring what was in it along, or name it otherwise.",
-      { code: "ENOENT" },
+      { code: notMounted },
     );
   };
 }
