@@ -5,7 +5,7 @@ import { createLazyFeed } from "./lazy-spool";
 import { openSource } from "./open";
 import { streamOf } from "./reading";
 import { cancelled, classifyStreamError } from "./source-errors";
-import { notThere, type Spool } from "./spool";
+import { createTurns, notThere, type Spool } from "./spool";
 import { isYoung, pruneContents, type SpoolLimits } from "./spool-prune";
 import type { Written } from "./spool-write";
 
@@ -23,6 +23,7 @@ export interface BucketSpoolOptions extends SpoolLimits {
 export function createBucketSpool({ near, use, ...limits }: BucketSpoolOptions): Spool {
   const sending = createTogether<void>();
   const fetching = createTogether<boolean>();
+  const inTurn = createTurns();
 
   const within = async <T>(doing: string, work: (bucket: ContentBucket) => Promise<T>): Promise<T> => {
     let place = "The bucket of the delivery store";
@@ -45,12 +46,14 @@ export function createBucketSpool({ near, use, ...limits }: BucketSpoolOptions):
     const found = await bucket.look(sha256);
     if (!found || found.size !== (size ?? found.size)) return false;
     if (isYoung(found.modifiedMs, limits)) return true;
-    const name = markOf(sha256);
-    const mark = await bucket.look(name);
-    if (mark && isYoung(mark.modifiedMs, limits)) return true;
-    await bucket.put(name, await openSource({ kind: "text", name, text: "" }, { spool: near }));
-    // Somebody may have removed it before he could see the mark.
-    return (await bucket.look(sha256)) !== undefined;
+    return inTurn(async () => {
+      const name = markOf(sha256);
+      const mark = await bucket.look(name);
+      if (mark && isYoung(mark.modifiedMs, limits)) return true;
+      await bucket.put(name, await openSource({ kind: "text", name, text: "" }, { spool: near }));
+      // Somebody may have removed it before he could see the mark.
+      return (await bucket.look(sha256)) !== undefined;
+    });
   };
 
   const send = (content: Written): Promise<void> =>
@@ -100,15 +103,18 @@ export function createBucketSpool({ near, use, ...limits }: BucketSpoolOptions):
       await sending(written.sha256, () => send(written));
       return written;
     },
-    prune: (needed) =>
-      within("be cleaned up", async (bucket) => {
-        const all = new Map((await bucket.list()).map((object) => [object.name, object]));
-        const contents = [...all.values()]
-          .filter(({ name }) => isDigest(name))
-          .map((object) => ({ ...object, lastMs: lastOf(object, all.get(markOf(object.name))) }));
-        const remove = (name: string, thanMs: number) => removeOlder(bucket, name, thanMs);
-        return pruneContents(contents, { ...limits, needed, remove });
-      }),
+    async prune(needed) {
+      const doing = "be cleaned up";
+      const listed = await within(doing, (bucket) => bucket.list());
+      const all = new Map(listed.map((object) => [object.name, object]));
+      const contents = listed
+        .filter(({ name }) => isDigest(name))
+        .map((object) => ({ ...object, lastMs: lastOf(object, all.get(markOf(object.name))) }));
+      // The bucket is lent for each by itself: its connection may be wanted back meanwhile.
+      const remove = (name: string, thanMs: number) =>
+        inTurn(() => within(doing, (bucket) => removeOlder(bucket, name, thanMs)));
+      return pruneContents(contents, { ...limits, needed, remove });
+    },
   };
 }
 

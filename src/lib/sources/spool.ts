@@ -131,7 +131,7 @@ function checkDigest(sha256: string): string {
 export type Turns = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** One after the other, so that no content is removed in the moment in which it is put again. */
-function createTurns(): Turns {
+export function createTurns(): Turns {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
     const turn = last.then(work);

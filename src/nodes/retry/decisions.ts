@@ -72,7 +72,7 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
   const attend = (engine: Engine): Attended => {
     const earlier = attended.get(engine);
     if (earlier) return earlier;
-    const { store, spool } = engine;
+    const { store } = engine;
     const announcer = createAnnouncer({
       store,
       whose: { decidedBy: node.id, states: ["gave-up"] },
@@ -81,7 +81,7 @@ export function createDecisions(node: Node, enginesOf: () => Engine[]): Decision
       report: (error) => problems.say(toDeliveryError(error).message),
       async announce(delivery) {
         const caller = callers.get(delivery.id);
-        const msg = caller ? withRecord(caller.msg, delivery) : await resultMessage(node, spool, delivery);
+        const msg = caller ? withRecord(caller.msg, delivery) : await resultMessage(node, engine, delivery);
         node.status(statusOf.problem(`gave up: ${shortName(delivery) || delivery.error?.message}`));
         if (caller) caller.send([null, msg]);
         else node.send([null, msg]);

@@ -30,7 +30,7 @@ const closeGraceMs = 5_000;
 
 export function createQueueRunner(parts: QueueRunnerParts): QueueRunner {
   const { node, engine, property, callers } = parts;
-  const { store, spool } = engine;
+  const { store } = engine;
   const runner = new DeliveryRunner({
     queue: node.id,
     store,
@@ -40,7 +40,7 @@ export function createQueueRunner(parts: QueueRunnerParts): QueueRunner {
     takenOver,
     announce: async (delivery) => {
       const { live } = callers.get(delivery.id) ?? {};
-      const message = await resultMessage(node, spool, delivery, { property, live });
+      const message = await resultMessage(node, engine, delivery, { property, live });
       const caller = callers.get(delivery.id);
       callers.delete(delivery.id);
       caller?.large.giveBack(message);

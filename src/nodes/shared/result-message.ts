@@ -1,5 +1,6 @@
 import type { Node, NodeMessage } from "node-red";
-import { type Delivery, describeDelivery, type Spool } from "../../lib";
+import { type Delivery, describeDelivery } from "../../lib";
+import type { Engine } from "./engine";
 import type { RecordProperty } from "./errors";
 import { type KeptMessage, restoreMessage } from "./kept-message";
 
@@ -15,7 +16,7 @@ const nothingKept = { message: {} as NodeMessage, large: [] };
  */
 export async function resultMessage(
   node: Node,
-  spool: Spool,
+  { spool, store }: Pick<Engine, "spool" | "store">,
   delivery: Delivery,
   { property = "delivery", live = {} }: { property?: RecordProperty; live?: object | undefined } = {},
 ): Promise<NodeMessage> {
@@ -31,11 +32,18 @@ export async function resultMessage(
   const arrived = delivery.state === "delivered" || delivery.state === "skipped";
   return {
     ...message,
+    ...(store.lookEveryMs !== undefined && reachableSource(message, delivery)),
     ...live,
     ...metadata,
     [kept.property]: describeDelivery(delivery),
     ...(!arrived && { error: describeError(delivery) }),
   };
+}
+
+/** Another process may tell it than the one whose spool or disk the message names: all reach the delivery's. */
+function reachableSource(message: NodeMessage & { source?: unknown }, { source }: Delivery): object {
+  const { kind } = (message.source ?? {}) as { kind?: unknown };
+  return kind === "spool" || kind === "file" ? { source } : {};
 }
 
 /** As a Catch node shapes it, and what a delivery's error adds. */

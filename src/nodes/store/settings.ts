@@ -60,7 +60,11 @@ export function createEngine(settings: Settings, context: SpoolContext & { onNot
   return {
     store,
     spool,
-    keepSource: async (source) => shareSource(await own.keepSource(source), { from: own.spool, to: spool }),
+    async keepSource(source) {
+      // Where another Node-RED has told of it, this one's own spool need not have it.
+      if (source.kind === "spool" && (await spool.has(source.sha256, source.size))) return source;
+      return shareSource(await own.keepSource(source), { from: own.spool, to: spool });
+    },
     unfinishedFolder: own.unfinishedFolder,
   };
 }
