@@ -29,8 +29,11 @@ export interface PlannedRuns {
   follower(run: PlannedRun): Promise<PlannedRun | undefined>;
   /** Withdraws it, unless somebody has begun with it. */
   cancel(run: PlannedRun): Promise<void>;
-  /** Forgets what ended long ago: other deliveries of the store need the room that runs of each second take. */
-  tidy(): Promise<void>;
+  /**
+   * Forgets what ended long ago: other deliveries of the store need the room that runs of each second take.
+   * @param isOver asked before each: whoever closes does not wait for it
+   */
+  tidy(isOver: () => boolean): Promise<void>;
   /** Ends one that has failed, because another process has planned the same. */
   drop(id: string): Promise<void>;
 }
@@ -84,15 +87,17 @@ export function plannedRunsOf(store: DeliveryStore, schedule: WriterReference): 
       // Nobody is to be told.
       if (cancelled) await store.markAnnounced(id, cancelled.version);
     },
-    async tidy() {
+    async tidy(isOver) {
       const filter = { writerId: schedule.id, states: endedStates };
       let seen = 0;
       let after: string | undefined;
       do {
         const page = await store.list(filter, { limit: mostListed, ...(after !== undefined && { after }) });
-        for (const ended of page.deliveries) if (++seen > keptRuns) await store.forget(ended);
+        for (const ended of page.deliveries) {
+          if (++seen > keptRuns && !isOver()) await store.forget(ended);
+        }
         after = page.next;
-      } while (after !== undefined);
+      } while (after !== undefined && !isOver());
     },
     async drop(id) {
       const reason = "Another process has planned this run as well.";

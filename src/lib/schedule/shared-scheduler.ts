@@ -101,7 +101,7 @@ export function startSharedScheduler(parts: SharedSchedulerParts): Scheduler {
     }
     if (performance.now() - tidiedMs > tidyEveryMs) {
       tidiedMs = performance.now();
-      await runs.tidy();
+      await runs.tidy(() => closed);
     }
     if (options.overlap !== "allow") sayRunning((await running.current(now))?.startedAt);
     const next = planNext(timetable, options, now);

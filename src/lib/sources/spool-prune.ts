@@ -101,10 +101,16 @@ function removeOlder(folder: string, name: string, thanMs: number, inTurn: Turns
     if (!stats || stats.mtimeMs > thanMs) return false;
     // Whoever looks for it from now on does not find it, and puts it anew; who has found it has made it young.
     const aside = path.join(folder, `${randomUUID()}.tmp`);
-    await rename(file, aside);
-    const isYoung = (await stat(aside)).mtimeMs > thanMs;
-    if (isYoung) await rename(aside, file);
-    else await rm(aside, { force: true });
-    return !isYoung;
+    try {
+      await rename(file, aside);
+      const isYoung = (await stat(aside)).mtimeMs > thanMs;
+      if (isYoung) await rename(aside, file);
+      else await rm(aside, { force: true });
+      return !isYoung;
+    } catch (error) {
+      // Another process tidies the same folder, and was faster.
+      if (codeOf(error) === "ENOENT") return false;
+      throw error;
+    }
   });
 }

@@ -50,6 +50,9 @@ const columns: Readonly<Record<Column, string>> = {
   progress: "progress",
 };
 
+/** As many as every database takes in a list. */
+const prunedAtOnce = 500;
+
 /** Nothing here needs more than comparing and setting: no vendor's locks, no upserts. */
 export function createSqlBackend({ knex, execute, close }: SqlDatabase): StoreBackend {
   const select = async (build: (rows: Knex.QueryBuilder) => Knex.QueryBuilder): Promise<KeptRow[]> => {
@@ -164,7 +167,15 @@ export function createSqlBackend({ knex, execute, close }: SqlDatabase): StoreBa
           same.where(columns.finishedAt, at).andWhere(columns.arrival, "<=", Number(newestSurplus.arrival)),
         );
       });
-      return (await execute(old.delete())).changes;
+      // In slices: a server gives up what takes too long, and would never come to the end.
+      for (let removed = 0; ; ) {
+        const { rows } = await execute(old.clone().select(columns.arrival).limit(prunedAtOnce));
+        const arrivals = rows.map((row) => Number(row[columns.arrival]));
+        if (arrivals.length > 0) {
+          removed += (await execute(ended().whereIn(columns.arrival, arrivals).delete())).changes;
+        }
+        if (arrivals.length < prunedAtOnce) return removed;
+      }
     },
 
     async remove(id, seen) {
