@@ -143,8 +143,6 @@ for (const one of servers.filter(({ tool, program }) => requireTool(tool, progra
       await store.accept(draftOf());
       await restarted;
       await server.kill();
-      // The processes that it has left, one for each connection, see that a moment later.
-      await sleep(1_000);
       try {
         const problem = await problemOf(store.accept(draftOf()), options.password);
         expect(problem).toContain("ECONNREFUSED");

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -77,9 +78,12 @@ export async function startDatabaseServer(program: ServerProgram): Promise<Datab
   };
   const end = async (signal: NodeJS.Signals) => {
     const ended = server && once(server, "exit");
+    const children = signal === "SIGKILL" ? childrenOf(server?.pid) : [];
     server?.kill(signal);
     server = undefined;
     await ended;
+    // They would see only in a while that they are alone, and the next server cannot start beside them.
+    for (const child of children) await endProcess(child);
   };
 
   try {
@@ -113,6 +117,32 @@ export async function startDatabaseServer(program: ServerProgram): Promise<Datab
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** PostgreSQL has a process for each connection. */
+function childrenOf(pid: number | undefined): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+      .trim()
+      .split(" ")
+      .filter(Boolean)
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+async function endProcess(pid: number): Promise<void> {
+  try {
+    for (let looks = 0; looks < 500; looks++) {
+      process.kill(pid, "SIGKILL");
+      // A zombie holds nothing any more.
+      if (/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"))) return;
+      await sleep(10);
+    }
+  } catch {
+    // It is gone.
+  }
 }
 
 interface Identity {
