@@ -142,8 +142,17 @@ if (requireTool("postgresql", postgresPath)) {
     const { error } = await runtime.next("failed");
     expect(error).toMatchObject({ kind: "local", code: "NoSuchBucket" });
     expect(error.message).toMatch(/The bucket of the delivery store, s3:.* cannot .*send it anew/);
+    const asked: string[] = [];
+    let away = true;
+    servers.s3.onRequest(({ operation }) => {
+      if (!away) return undefined;
+      asked.push(operation);
+      return { answer: { status: 503, code: "SlowDown" } };
+    });
     runtime.send("source", { length: 60_000 });
     await runtime.next("delivered");
+    away = false;
+    expect(asked).toEqual([]);
   });
 
   test("content goes through a bucket, also after a deploy of its connection alone", async () => {

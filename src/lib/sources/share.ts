@@ -17,7 +17,6 @@ export async function shareSource(
   { from, to }: { from: Spool; to: Spool },
 ): Promise<SourceSpec> {
   const { name, contentType } = source;
-  if (source.kind === "spool" && (await to.has(source.sha256, source.size))) return source;
   const base = { name, ...(contentType !== undefined && { contentType }) };
   const opened = await openSource(source, { spool: from });
   const isSmall = opened.size !== undefined && opened.size <= inlineBytes;
@@ -32,6 +31,11 @@ export async function shareSource(
     size: bytes.length,
     ...(source.sha256 !== undefined && { sha256: source.sha256 }),
   };
+}
+
+/** Whether a source's content is in the spool that machines share. Small content never is, nor needs it. */
+export async function isShared(source: SourceSpec, spool: Spool): Promise<boolean> {
+  return source.kind === "spool" && source.size > inlineBytes && spool.has(source.sha256, source.size);
 }
 
 /** Stands where there is no spool that all machines share: it keeps nothing, and says so. */

@@ -5,6 +5,7 @@ import {
   createMongoStore,
   createServerStore,
   type DeliveryStore,
+  isShared,
   type MongoStoreOptions,
   readBullmqStoreOptions,
   readMongoStoreOptions,
@@ -62,7 +63,7 @@ export function createEngine(settings: Settings, context: SpoolContext & { onNot
     spool,
     async keepSource(source) {
       // Where another Node-RED has told of it, this one's own spool need not have it.
-      if (source.kind === "spool" && (await spool.has(source.sha256, source.size))) return source;
+      if (await isShared(source, spool)) return source;
       return shareSource(await own.keepSource(source), { from: own.spool, to: spool });
     },
     unfinishedFolder: own.unfinishedFolder,
