@@ -6,7 +6,7 @@ import { openSource } from "./open";
 import { streamOf } from "./reading";
 import { cancelled, classifyStreamError } from "./source-errors";
 import { createTurns, notThere, type Spool } from "./spool";
-import { isYoung, pruneContents, type SpoolLimits } from "./spool-prune";
+import { isDigest, isYoung, pruneContents, type SpoolLimits } from "./spool-prune";
 import type { Written } from "./spool-write";
 
 export interface BucketSpoolOptions extends SpoolLimits {
@@ -120,7 +120,6 @@ export function createBucketSpool({ near, use, ...limits }: BucketSpoolOptions):
 
 /** An object of this name says that the content was needed again; to put it again would cost more. */
 const markOf = (sha256: string) => `${sha256}.needed`;
-const isDigest = (name: string) => /^[0-9a-f]{64}$/.test(name);
 
 function lastOf(content: BucketObject, mark: BucketObject | undefined): number {
   return Math.max(content.modifiedMs, mark?.modifiedMs ?? 0);

@@ -28,6 +28,11 @@ interface PruneLimits extends SpoolLimits {
   needed: Needed;
 }
 
+/** Whether a name is that of content: its SHA-256 in lower-case hex. */
+export function isDigest(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
+}
+
 /** Content as it lies somewhere. */
 export interface KeptContent {
   /** Its SHA-256. */
@@ -83,7 +88,7 @@ export async function pruneFolder(
   const contents: KeptContent[] = [];
   let removed = 0;
   for (const name of names) {
-    const isContent = /^[0-9a-f]{64}$/.test(name);
+    const isContent = isDigest(name);
     if (!isContent && !name.endsWith(".tmp")) continue;
     const stats = await stat(path.join(folder, name)).catch(() => undefined);
     if (!stats?.isFile()) continue;

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { codeOf, DeliveryError } from "../errors";
 import { chunkBytes, type Feed, readAhead, reusedBuffers, streamOf } from "./reading";
 import { classifySpoolError } from "./source-errors";
-import { isYoung, type Needed, pruneFolder, type SpoolLimits } from "./spool-prune";
+import { isDigest, isYoung, type Needed, pruneFolder, type SpoolLimits } from "./spool-prune";
 import { type Written, writeStream } from "./spool-write";
 
 /**
@@ -124,7 +124,7 @@ export function createSpool({ folder, ...limits }: SpoolOptions): Spool {
 
 /** Also keeps a digest from a message from naming any other file. */
 function checkDigest(sha256: string): string {
-  if (/^[0-9a-f]{64}$/.test(sha256)) return sha256;
+  if (isDigest(sha256)) return sha256;
   throw new DeliveryError("invalid", "The source's sha256 must be 64 lower-case hexadecimal digits.");
 }
 
